@@ -1,0 +1,161 @@
+"""Numbers the model, the gateware and the firmware agree on. Imports neither torch nor Amaranth."""
+
+from dataclasses import asdict, dataclass, field
+
+__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
+           "Numerics", "ProcessorConfig", "PRESETS", "preset"]
+
+# A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
+CODE_WIDTH = 5
+SILENT = 31
+LANES = 16
+WORD_WIDTH = LANES * CODE_WIDTH
+
+# A weight code is SIGN_BIT plus an exponent 0..14, or NO_SYNAPSE.
+SIGN_BIT = 16
+NO_SYNAPSE = 15
+
+# Quarter octaves per step of a weight exponent or of a slot (4 / tau).
+GRAINS = (1, 2, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numerics:
+    """Number format of charges, potentials and logits.
+
+    Parameters
+    ----------
+    fraction_width : int
+        Bits of fraction: a synapse of weight 1 fed by a spike in slot 0 adds ``1 << fraction_width``.
+    accumulator_width : int
+        Bits of a potential, sign included.
+
+    Raises
+    ------
+    ValueError
+        If the accumulator could not hold a single synapse, or is wider than float32 is exact.
+    """
+
+    fraction_width: int = 12
+    accumulator_width: int = 24
+
+    def __post_init__(self):
+        if not 6 <= self.fraction_width <= 14:
+            raise ValueError(f"fraction_width must be between 6 and 14, not {self.fraction_width}")
+        if not self.fraction_width + 2 <= self.accumulator_width <= 24:
+            raise ValueError(f"accumulator_width must be between fraction_width + 2 "
+                             f"({self.fraction_width + 2}) and 24, where float32 is exact, "
+                             f"not {self.accumulator_width}")
+
+    @property
+    def potential_min(self) -> int:
+        return -(1 << (self.accumulator_width - 1))
+
+    @property
+    def potential_max(self) -> int:
+        return (1 << (self.accumulator_width - 1)) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessorConfig:
+    """Size of one processor.
+
+    Parameters
+    ----------
+    columns : int
+        Columns of a crossbar tile: output neurons that integrate side by side.
+    tiles : int
+        Tiles on the event stream. Columns of all tiles together form a column group.
+    rows : int
+        Rows of a tile, for the synapses of all layers and column groups together.
+    encoders : int
+        Columns that fire in one cycle: 1, 2, 4, 8 or 16.
+    spike_words : int
+        Depth of the spike store, in words of 16 codes.
+    state_words : int
+        Depth of the state store, in words of ``encoders`` potentials.
+    parameter_words : int
+        Depth of the parameter store, in words of ``encoders`` (bias, gain) pairs.
+    layers : int
+        Layer descriptors.
+    classes : int
+        Logits the exit unit holds.
+    timesteps : int
+        Longest run of a network, at most 32.
+    numerics : Numerics
+
+    Raises
+    ------
+    ValueError
+        If a size is outside its limits.
+    """
+
+    columns: int = 32
+    tiles: int = 1
+    rows: int = 2048
+    encoders: int = 4
+    spike_words: int = 2048
+    state_words: int = 4096
+    parameter_words: int = 256
+    layers: int = 16
+    classes: int = 64
+    timesteps: int = 32
+    numerics: Numerics = field(default_factory=Numerics)
+
+    def __post_init__(self):
+        if self.columns % LANES or not LANES <= self.columns <= 512:
+            raise ValueError(f"columns must be a multiple of {LANES} between {LANES} and 512, not {self.columns}")
+        if self.encoders not in (1, 2, 4, 8, 16):
+            raise ValueError(f"encoders must be 1, 2, 4, 8 or 16, not {self.encoders}")
+        for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2, 1 << 20),
+                                ("state_words", 2, 1 << 20), ("parameter_words", 2, 1 << 16),
+                                ("layers", 2, 64), ("classes", 2, 1024), ("timesteps", 1, 32)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be between {low} and {high}, not {value}")
+
+    @property
+    def group_columns(self) -> int:
+        """Columns of all tiles: output channels of one column group."""
+        return self.columns * self.tiles
+
+    @property
+    def group_words(self) -> int:
+        """Spike words one output pixel of a full column group fills."""
+        return self.group_columns // LANES
+
+    @property
+    def group_beats(self) -> int:
+        """Beats in which the fire unit drains a full column group."""
+        return self.group_columns // self.encoders
+
+    @property
+    def word_beats(self) -> int:
+        """Beats of the fire unit that fill one spike word."""
+        return LANES // self.encoders
+
+    def as_dict(self) -> dict:
+        """The configuration as plain JSON values."""
+        return asdict(self)
+
+
+PRESETS = {
+    # One small tile: fits the smallest boards and runs the digits networks.
+    "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
+                            parameter_words=128, layers=8, classes=16),
+    # Two tiles of 32 columns: the one to start with.
+    "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4),
+}
+
+
+def preset(name: str) -> ProcessorConfig:
+    """The configuration called ``name``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"there is no configuration called {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
