@@ -1,0 +1,64 @@
+"""The routines of the project; ``nox -l`` lists them with what they do."""
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_venv = "yes"
+
+
+def install(session, extra):
+    """The project as it lies here, with the packages of ``extra`` in the versions of constraints.txt."""
+    session.install("-c", "constraints.txt", "-e", f".[{extra}]" if extra else ".")
+    # One thread per process: the tensors are small, and the cores are taken by processes.
+    session.env["OMP_NUM_THREADS"] = "1"
+
+
+@nox.session
+def lint(session):
+    """Check the style of all Python with ruff (seconds)."""
+    session.install("-c", "constraints.txt", "ruff")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def tests(session):
+    """Run every test on both cores; arguments go to pytest, e.g. `nox -s tests -- tests/model -k fire`."""
+    install(session, "tests")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def cosim(session):
+    """Run only the benches on exported Verilog; arguments go to pytest."""
+    install(session, "tests")
+    session.run("pytest", "tests/cosim", *session.posargs)
+
+
+@nox.session
+def verilog(session):
+    """Export every preset to build/verilog/, lint it with Verilator and count its cells with Yosys."""
+    install(session, "synthesis")
+    for command in ("verilog", "lint", "synth"):
+        session.run("python", "-m", "rtl", command, *session.posargs)
+
+
+@nox.session
+def compare(session):
+    """Run both digits networks on exported Verilog against the golden model; report in build/compare/."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "compare", *session.posargs)
+
+
+@nox.session
+def train(session):
+    """Train the networks under networks/ again; `nox -s train -- --help` lists the choices."""
+    install(session, "model")
+    session.run("python", "-m", "model", "train", *session.posargs)
+
+
+@nox.session
+def registers(session):
+    """Write the register map as firmware/firstlight.h and as a page, build/registers/index.html."""
+    install(session, "registers")
+    session.run("python", "-m", "rtl", "registers", *session.posargs)
