@@ -171,6 +171,11 @@ class Layer:
         """Height and width of the kernel."""
         return self.weight.shape[2], self.weight.shape[3]
 
+    def pixels(self, source: tuple[int, int]) -> tuple[int, int]:
+        """Height and width before pooling, for a source of this height and width."""
+        return tuple((side + 2 * self.padding - kernel) // self.stride + 1
+                     for side, kernel in zip(source, self.kernel))
+
     def fires(self, timestep: int) -> bool:
         """Whether the layer integrates and fires in ``timestep`` (counted from 1)."""
         return bool(self.mask >> (timestep - 1) & 1)
@@ -213,6 +218,8 @@ class Network:
             raise NetworkError(f"network {self.name}: timesteps must be between 1 and 32, not {self.timesteps}")
         if not self.layers or not self.layers[-1].readout or any(layer.readout for layer in self.layers[:-1]):
             raise NetworkError(f"network {self.name}: the last layer, and no other, must be the readout")
+        if self.classes < 2:
+            raise NetworkError(f"network {self.name}: a readout has at least 2 classes, not {self.classes}")
         for layer in self.layers:
             if not any(layer.fires(k) for k in range(1, self.timesteps + 1)):
                 raise NetworkError(f"layer {layer.name}: it is active in none of the {self.timesteps} timesteps")
@@ -225,17 +232,14 @@ class Network:
         """Channels, height and width of the input and of every layer's emitted map, in order."""
         maps = [self.shape]
         for layer in self.layers:
-            size = []
-            for side, kernel, axis in zip(maps[-1][1:], layer.kernel, ("height", "width")):
-                side = (side + 2 * layer.padding - kernel) // layer.stride + 1
-                if side < 1:
-                    raise NetworkError(f"layer {layer.name}: the kernel's {axis} of {kernel} is larger than "
-                                       f"the padded map")
-                if side < layer.pool:
-                    raise NetworkError(f"layer {layer.name}: a pooling window of {layer.pool} is larger than "
-                                       f"the map's {axis} of {side}")
-                size.append(side // layer.pool)
-            maps.append((layer.out_channels, *size))
+            height, width = layer.pixels(maps[-1][1:])
+            if min(height, width) < 1:
+                raise NetworkError(f"layer {layer.name}: a kernel of {layer.kernel[0]} x {layer.kernel[1]} is larger "
+                                   f"than the padded map of {maps[-1][1]} x {maps[-1][2]}")
+            if min(height, width) < layer.pool:
+                raise NetworkError(f"layer {layer.name}: a pooling window of {layer.pool} is larger than "
+                                   f"the map of {height} x {width}")
+            maps.append((layer.out_channels, height // layer.pool, width // layer.pool))
         if maps[-1][1:] != (1, 1):
             raise NetworkError(f"layer {self.layers[-1].name}: a readout has one output pixel, "
                                f"not {maps[-1][1]} x {maps[-1][2]}")

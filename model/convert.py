@@ -1,0 +1,81 @@
+"""A trained float network becomes an integer one."""
+
+import torch
+from torch import Tensor
+
+from .network import Coding, Exit, Layer, Network, NetworkError, Reset, Rule
+from .config import Numerics
+from .quantise import bias_codes, weight_codes
+from .trained import NORM_EPSILON, ConvSpec, LinearSpec, Trained
+
+__all__ = ["KERNEL_LIMIT", "fold", "convert"]
+
+# The walker counts the taps of a convolution in three bits.
+KERNEL_LIMIT = 7
+
+
+def fold(weight: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Fold a batch norm into the convolution before it.
+
+    Parameters
+    ----------
+    weight : Tensor, float, (out, ...)
+    scale, shift, mean, variance : Tensor, float, (out,)
+
+    Returns
+    -------
+    weight : Tensor, float, (out, ...)
+    bias : Tensor, float, (out,)
+    """
+    factor = scale / (variance + NORM_EPSILON).sqrt()
+    return weight * factor.reshape(-1, *[1] * (weight.ndim - 1)), shift - mean * factor
+
+
+def convert(trained: Trained, numerics: Numerics = Numerics()) -> Network:
+    """The network in the numbers of the hardware.
+
+    Batch norm is folded in float64, then weights are rounded to codes: each output channel under its own scale,
+    the readout under one. A linear layer becomes a convolution whose kernel covers the map.
+
+    Raises
+    ------
+    NetworkError
+        If a layer is beyond what the processor can do.
+    """
+    header = trained.header
+    return Network(
+        name=header.name, shape=header.shape, input_coding=header.input_coding,
+        layers=tuple(_layer(trained, spec, kernel, numerics) for spec, kernel in zip(header.layers, header.kernels())),
+        timesteps=header.timesteps, exit=Exit(rule=Rule[header.exit.rule.upper()], threshold=header.exit.threshold),
+        numerics=numerics)
+
+
+def _layer(trained: Trained, spec: ConvSpec | LinearSpec, kernel: tuple[int, ...], numerics: Numerics) -> Layer:
+    """One layer, with the tensors of its name."""
+    header, readout = trained.header, spec is trained.header.layers[-1]
+    if spec.kind == "conv" and spec.kernel > KERNEL_LIMIT:
+        raise NetworkError(f"layer {spec.name}: a kernel is at most {KERNEL_LIMIT} x {KERNEL_LIMIT}, "
+                           f"found {spec.kernel} x {spec.kernel}")
+
+    def tensor(name):
+        return trained.tensors[f"{spec.name}.{name}"].double()
+
+    weight = tensor("weight").reshape(kernel)
+    if spec.batch_norm:
+        weight, bias = fold(weight, tensor("norm_scale"), tensor("norm_shift"), tensor("norm_mean"),
+                            tensor("norm_variance"))
+    else:
+        bias = tensor("bias")
+
+    codes, gain = weight_codes(weight, header.weight_grain, per_channel=not readout)
+    bias = bias_codes(bias, gain, numerics)
+    low, high = int(bias.min()), int(bias.max())
+    if low < numerics.potential_min or high > numerics.potential_max:
+        raise NetworkError(f"layer {spec.name}: a bias fits {numerics.accumulator_width} bits, "
+                           f"{numerics.potential_min} to {numerics.potential_max}, found {low} to {high}")
+
+    window = {} if spec.kind == "linear" else {"stride": spec.stride, "padding": spec.padding, "pool": spec.pool}
+    neuron = {} if readout else {"coding": header.coding, "leak_shift": header.leak_shift,
+                                 "reset": Reset[header.reset.upper()]}
+    return Layer(name=spec.name, weight=codes, bias=bias.int(), gain=gain, weight_grain=header.weight_grain,
+                 readout=readout, **window, **neuron)

@@ -1,0 +1,66 @@
+"""The layer descriptor: what the sequencer reads before each layer. Imports neither torch nor Amaranth."""
+
+__all__ = ["DESCRIPTOR", "DESCRIPTOR_WORDS", "pack", "unpack"]
+
+# One dictionary per 32-bit word: field name and width, from bit 0 upwards. Bits left over are zero.
+DESCRIPTOR = (
+    {
+        "readout": 1,         # potentials are logits; nothing fires
+        "stateful": 1,        # potentials are kept from timestep to timestep
+        "reset": 2,           # model.network.Reset
+        "leak_shift": 3,
+        "weight_shift": 2,    # log2 of the weight grain
+        "input_shift": 2,     # log2 of the grain of the input spikes
+        "output_shift": 2,    # log2 of the grain of the output spikes
+        "nearest": 1,
+        "window": 5,
+        "hold": 1,            # repeat the last spikes in timesteps the mask leaves out
+        "source": 6,          # the layer whose spikes are read, counted from 1; 0 is the picture
+    },
+    {"input_height": 16, "input_width": 16},
+    {"input_channels": 16, "input_words": 16},              # words per input pixel
+    {"kernel_height": 8, "kernel_width": 8, "stride": 4, "padding": 4, "pool": 4},
+    {"output_height": 16, "output_width": 16},              # after pooling
+    {"output_channels": 16, "output_words": 16},            # words per output pixel
+    {"output_pixels": 24, "pool_area": 8},                  # height x width; pool x pool
+    {"input_base": 24},                                     # spike store word
+    {"output_base": 24},                                    # spike store word
+    {"row_base": 24},                                       # tile row of the first column group
+    {"group_rows": 24},                                     # tile rows per column group
+    {"parameter_base": 24},                                 # parameter store word
+    {"state_base": 24},                                     # state store word
+    {"mask": 32},                                           # bit k - 1: active in timestep k
+    {},
+    {},
+)
+DESCRIPTOR_WORDS = len(DESCRIPTOR)
+
+
+def pack(values: dict[str, int]) -> list[int]:
+    """The words of a descriptor.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit its field.
+    """
+    words = []
+    for fields in DESCRIPTOR:
+        word, offset = 0, 0
+        for name, width in fields.items():
+            if not 0 <= values[name] < 1 << width:
+                raise ValueError(f"{name} has {width} bits in a layer descriptor, {values[name]} does not fit")
+            word |= values[name] << offset
+            offset += width
+        words.append(word)
+    return words
+
+
+def unpack(words: list[int]) -> dict[str, int]:
+    """The fields of a descriptor."""
+    values = {}
+    for fields, word in zip(DESCRIPTOR, words, strict=True):
+        for name, width in fields.items():
+            values[name] = word & (1 << width) - 1
+            word >>= width
+    return values

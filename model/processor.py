@@ -1,0 +1,245 @@
+"""A whole run: layers inside timesteps, until the answer is sure. Twin of :mod:`rtl.processor`."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from . import exit as exit_unit
+from .config import SILENT, ProcessorConfig
+from .fire import charge_up, fire
+from .network import Exit, Layer, Network, NetworkError
+from .pool import earliest
+from .signature import INITIAL, sign_logits, sign_words
+from .tile import integrate
+from .walker import synapses, words
+
+__all__ = ["COUNTERS", "Trace", "Decision", "LayerState", "column_groups", "step", "trace", "decide", "run"]
+
+# Events opened rows, synaptic operations are rows times columns in use, spikes left neurons (before
+# pooling), neurons were evaluated.
+COUNTERS = ("events", "synaptic_operations", "spikes", "neurons")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """Everything a network does in all its timesteps, as if it never stopped.
+
+    Parameters
+    ----------
+    logits : Tensor, int32, (images, timesteps, classes)
+        The readout's potentials after each timestep.
+    counters : dict of Tensor, int64, (images, timesteps, layers)
+        One per name in COUNTERS, counted from the start of the run up to and including the timestep.
+    signatures : Tensor, int64, (images, timesteps, layers)
+    maps : tuple of Tensor, uint8, (images, timesteps, channels, height, width)
+        The spikes of every layer but the readout, where asked for.
+    """
+
+    logits: Tensor
+    counters: dict[str, Tensor]
+    signatures: Tensor
+    maps: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decision:
+    """What the processor answers.
+
+    Parameters
+    ----------
+    classes : Tensor, int64, (images,)
+    timesteps : Tensor, int64, (images,)
+        The timestep in which the run stopped, counted from 1.
+    logits : Tensor, int32, (images, classes)
+        When the run stopped; so all that follows.
+    counters : dict of Tensor, int64, (images, layers)
+    signatures : Tensor, int64, (images, layers)
+    """
+
+    classes: Tensor
+    timesteps: Tensor
+    logits: Tensor
+    counters: dict[str, Tensor]
+    signatures: Tensor
+
+
+def column_groups(layer: Layer, cfg: ProcessorConfig) -> int:
+    """How often the layer's input is walked: once per group of ``cfg.group_columns`` output channels."""
+    return -(-layer.out_channels // cfg.group_columns)
+
+
+def emitted(codes: Tensor, cfg: ProcessorConfig) -> Tensor:
+    """A map's words in the order in which they are emitted: column group by column group.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (images, channels, height, width)
+
+    Returns
+    -------
+    Tensor, uint8, (images, words, 16)
+    """
+    groups = codes.split(cfg.group_columns, dim=1)
+    return torch.cat([words(group).flatten(1, 3) for group in groups], dim=1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerState:
+    """What a layer carries from timestep to timestep.
+
+    Parameters
+    ----------
+    potential : Tensor, int32, (images, out, pixels)
+    codes : Tensor, uint8, (images, out, height, width)
+        The map it emitted last; silent before.
+    signature : Tensor, int64, (images,)
+    counters : Tensor, int64, (images, counters)
+        In the order of COUNTERS.
+    """
+
+    potential: Tensor
+    codes: Tensor
+    signature: Tensor
+    counters: Tensor
+
+
+def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
+    """The state of ``layer``, which emits a map of shape ``emits``, before the first timestep."""
+    pixels = emits[1] * emits[2] * layer.pool ** 2
+    return LayerState(potential=torch.zeros(images, layer.out_channels, pixels, dtype=torch.int32),
+                      codes=torch.full((images, *emits), SILENT, dtype=torch.uint8),
+                      signature=torch.full((images,), INITIAL),
+                      counters=torch.zeros(images, len(COUNTERS), dtype=torch.int64))
+
+
+def step(layer: Layer, state: LayerState, codes: Tensor, input_grain: int, cfg: ProcessorConfig) -> LayerState:
+    """Integrate and fire once.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (images, in, height, width)
+        The spikes of the source.
+    input_grain : int
+        Quarter octaves per slot of the source.
+    """
+    taps = synapses(codes, layer)
+    charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
+                       numerics=cfg.numerics)
+    bias, gain = layer.bias[:, None], layer.gain[:, None]
+    if layer.readout:
+        potential = charge_up(state.potential, charge, bias, leak_shift=0)
+        signature = sign_logits(state.signature, potential[..., 0], cfg.numerics)
+        emits, spikes = state.codes, torch.zeros(len(codes), dtype=torch.int64)
+    else:
+        fired, _, potential = fire(state.potential, charge, bias, gain, leak_shift=layer.leak_shift,
+                                   reset=layer.reset, coding=layer.coding, numerics=cfg.numerics)
+        spikes = (fired != SILENT).sum((1, 2))
+        emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
+        signature = sign_words(state.signature, emitted(emits, cfg))
+    events = (taps != SILENT).sum((1, 2))
+    counted = torch.stack([events * column_groups(layer, cfg), events * layer.out_channels, spikes,
+                           torch.full_like(events, charge[0].numel())], dim=1)
+    return LayerState(potential=potential, codes=emits, signature=signature, counters=state.counters + counted)
+
+
+def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
+          batch: int = 256) -> Trace:
+    """Run all timesteps of ``network``.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (images, channels, height, width)
+        Input spikes, the same in every timestep.
+    cfg : ProcessorConfig
+        Decides how many column groups a layer has, and with them counters and signatures.
+    keep_maps : bool
+        Return the spikes of every layer.
+    batch : int
+        Images computed together; bounds the memory and changes nothing else.
+
+    Raises
+    ------
+    NetworkError
+        If the pictures do not have the shape of the network's input.
+    """
+    if codes.dtype != torch.uint8 or codes.shape[1:] != network.shape:
+        raise NetworkError(f"network {network.name} reads spike codes of shape {network.shape} in uint8, "
+                           f"not {tuple(codes.shape[1:])} in {codes.dtype}")
+    parts = [_trace(network, part, cfg, keep_maps) for part in codes.split(batch)]
+    return Trace(logits=torch.cat([part.logits for part in parts]),
+                 counters={name: torch.cat([part.counters[name] for part in parts]) for name in COUNTERS},
+                 signatures=torch.cat([part.signatures for part in parts]),
+                 maps=tuple(torch.cat(maps) for maps in zip(*(part.maps for part in parts))))
+
+
+def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: bool) -> Trace:
+    states = [start(len(codes), layer, emits) for layer, emits in zip(network.layers, network.maps()[1:])]
+    grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
+    history = []
+    for timestep in range(1, network.timesteps + 1):
+        source = codes
+        for index, layer in enumerate(network.layers):
+            if layer.fires(timestep):
+                states[index] = step(layer, states[index], source, grains[index], cfg)
+            elif not layer.hold:
+                states[index] = replace(states[index], codes=torch.full_like(states[index].codes, SILENT))
+            source = states[index].codes
+        history.append(tuple(states))
+
+    def over_time(value):
+        return torch.stack([value(states) for states in history], dim=1)
+
+    def over_layers(value):
+        return over_time(lambda states: torch.stack([value(state) for state in states], dim=1))
+
+    counters = over_layers(lambda state: state.counters)
+    return Trace(logits=over_time(lambda states: states[-1].potential[..., 0]),
+                 counters={name: counters[..., index] for index, name in enumerate(COUNTERS)},
+                 signatures=over_layers(lambda state: state.signature),
+                 maps=tuple(over_time(lambda states, index=index: states[index].codes)
+                            for index in range(len(network.layers) - 1)) if keep_maps else ())
+
+
+def decide(network: Network, trace: Trace, exit: Exit | None = None, budget: Tensor | int | None = None) -> Decision:
+    """Stop every image where its answer is sure.
+
+    Parameters
+    ----------
+    exit : Exit, optional
+        In place of the network's own rule.
+    budget : int or Tensor, int64, (images,), optional
+        The last timestep, in place of the network's.
+
+    Raises
+    ------
+    NetworkError
+        If a budget lies outside the network's timesteps.
+    """
+    network = replace(network, exit=exit or network.exit)
+    settings = exit_unit.settings(network)
+    images = len(trace.logits)
+    budget = torch.as_tensor(network.timesteps if budget is None else budget).expand(images)
+    if not 1 <= int(budget.min()) <= int(budget.max()) <= network.timesteps:
+        raise NetworkError(f"network {network.name}: a budget must be between 1 and {network.timesteps} timesteps, "
+                           f"found {int(budget.min())} to {int(budget.max())}")
+    stopped = torch.zeros(images, dtype=torch.int64)
+    for timestep, scale in enumerate(settings.scales, start=1):
+        last = budget == timestep
+        if network.layers[-1].fires(timestep):
+            evidence = exit_unit.weigh(trace.logits[:, timestep - 1], scale, settings.shift)
+            last = last | exit_unit.sure(evidence, settings.rule, settings.threshold)
+        stopped = torch.where((stopped == 0) & last, timestep, stopped)
+
+    def when_stopped(history):
+        return history[torch.arange(images), stopped - 1]
+
+    logits = when_stopped(trace.logits)
+    return Decision(classes=exit_unit.best(logits), timesteps=stopped, logits=logits,
+                    counters={name: when_stopped(history) for name, history in trace.counters.items()},
+                    signatures=when_stopped(trace.signatures))
+
+
+def run(network: Network, codes: Tensor, cfg: ProcessorConfig, **options) -> Decision:
+    """What the processor answers to ``codes``: :func:`trace`, then :func:`decide`."""
+    return decide(network, trace(network, codes, cfg, **options))

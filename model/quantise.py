@@ -1,0 +1,82 @@
+"""Logarithmic weight codes: the one rounding that training and conversion share."""
+
+import torch
+from torch import Tensor
+
+from .config import NO_SYNAPSE, SIGN_BIT, Numerics
+
+__all__ = ["weight_codes", "weight_values", "bias_codes"]
+
+
+def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[Tensor, Tensor]:
+    """Round weights to codes under a scale of whole quarter octaves.
+
+    A scale is ``s = 2^(gain / 4)``, the quarter octave nearest to the largest magnitude. A code of exponent m
+    stands for ``s * 2^(-m * grain / 4)``; exponents are rounded in the log domain. What lies below half of the
+    smallest magnitude is no synapse, and a channel without any weight has gain 0.
+
+    Parameters
+    ----------
+    weight : Tensor, float, (out, ...)
+        Weights with the batch norm folded in.
+    grain : int
+        Quarter octaves per step of the exponent.
+    per_channel : bool
+        One scale for each output channel instead of one for all.
+
+    Returns
+    -------
+    codes : Tensor, uint8, as ``weight``
+    gain : Tensor, int32, (out,)
+    """
+    magnitude = weight.detach().abs()
+    largest = magnitude.flatten(1).amax(1)
+    if not per_channel:
+        largest = largest.amax().expand_as(largest)
+    gain = torch.where(largest > 0, (4 * largest.log2()).round(), 0).int()
+    steps = (_column(gain, weight) - 4 * magnitude.log2()) / grain
+    exponent = steps.round().clamp(0, NO_SYNAPSE - 1)
+    codes = exponent + SIGN_BIT * (weight < 0)
+    vanishes = steps > NO_SYNAPSE - 1 + 4 / grain
+    return torch.where(vanishes, NO_SYNAPSE, codes).to(torch.uint8), gain
+
+
+def weight_values(codes: Tensor, gain: Tensor, grain: int) -> Tensor:
+    """The weights that ``codes`` stand for.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (out, ...)
+    gain : Tensor, int32, (out,)
+    grain : int
+
+    Returns
+    -------
+    Tensor, float64, as ``codes``
+    """
+    exponent = (codes % SIGN_BIT).double()
+    magnitude = 2 ** ((_column(gain, codes) - grain * exponent) / 4)
+    sign = 1.0 - 2.0 * (codes >= SIGN_BIT)
+    return torch.where(exponent == NO_SYNAPSE, 0.0, sign * magnitude)
+
+
+def bias_codes(bias: Tensor, gain: Tensor, numerics: Numerics) -> Tensor:
+    """Biases in units of 2^-fraction_width of their column's scale.
+
+    Parameters
+    ----------
+    bias : Tensor, float, (out,)
+    gain : Tensor, int32, (out,)
+    numerics : Numerics
+
+    Returns
+    -------
+    Tensor, int64, (out,)
+        Not limited to the accumulator's width.
+    """
+    return (bias.double() * 2 ** (numerics.fraction_width - gain.double() / 4)).round().long()
+
+
+def _column(gain: Tensor, weight: Tensor) -> Tensor:
+    """``gain`` shaped to go with the first axis of ``weight``."""
+    return gain.double().reshape(-1, *[1] * (weight.ndim - 1))

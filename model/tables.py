@@ -1,0 +1,56 @@
+"""The constants in the gateware's look-up tables. Imports neither torch nor Amaranth."""
+
+from math import log2
+
+__all__ = ["mantissas", "thresholds", "octave_shift", "EXP_WIDTH", "EXP_INDEX_WIDTH", "EXP_TABLE", "DISTANCE_MAX",
+           "LOG_WIDTH", "LOG_INDEX_WIDTH", "LOG_TABLE", "CRC_WIDTH", "CRC_POLYNOMIAL", "CRC_INITIAL", "crc_step"]
+
+
+def mantissas(fraction_width: int) -> tuple[int, ...]:
+    """2^(-f/4) for f = 0..3, with ``fraction_width`` bits of fraction."""
+    return tuple(round(2 ** (fraction_width - f / 4)) for f in range(4))
+
+
+def octave_shift(grain: int, nearest: bool) -> tuple[bool, int]:
+    """Half a slot, as (half a quarter octave, whole quarter octaves).
+
+    Rounding to the nearest spike time lowers every threshold by half a slot, 2^(-1/(2 tau)). For a
+    grain of 2 or 4 quarter octaves that is 1 or 2 steps of the same table; for a grain of 1 it falls
+    between the steps.
+    """
+    return (nearest and grain == 1), (grain // 2 if nearest else 0)
+
+
+def thresholds(fraction_width: int, half: bool) -> tuple[int, ...]:
+    """2^(-f/4) for f = 0..3, or half a quarter octave below each."""
+    return tuple(round(2 ** (fraction_width - (2 * f + half) / 8)) for f in range(4))
+
+
+# The exit unit measures logits in octaves of their softmax, with EXP_INDEX_WIDTH bits of fraction.
+EXP_INDEX_WIDTH = 6
+EXP_WIDTH = 16
+# 2^(-i/64); one is 1 << 15.
+EXP_TABLE = tuple(round(2 ** (EXP_WIDTH - 1 - i / 64)) for i in range(1 << EXP_INDEX_WIDTH))
+# From here on 2^(-d) is zero.
+DISTANCE_MAX = (EXP_WIDTH << EXP_INDEX_WIDTH) - 1
+
+LOG_INDEX_WIDTH = 8
+# Fraction bits of a logarithm.
+LOG_WIDTH = 10
+# log2(1 + i/256) in the middle of each step.
+LOG_TABLE = tuple(round(log2(1 + (i + 0.5) / 256) * (1 << LOG_WIDTH)) for i in range(1 << LOG_INDEX_WIDTH))
+
+# CRC-32/MPEG-2: not reflected, no final inversion.
+CRC_WIDTH = 32
+CRC_POLYNOMIAL = 0x04C11DB7
+CRC_INITIAL = 0xFFFFFFFF
+
+
+def crc_step(crc: int, word: int, width: int) -> int:
+    """The CRC after ``width`` bits of ``word``, most significant bit first."""
+    for bit in reversed(range(width)):
+        feedback = (crc >> (CRC_WIDTH - 1) ^ word >> bit) & 1
+        crc = crc << 1 & (1 << CRC_WIDTH) - 1
+        if feedback:
+            crc ^= CRC_POLYNOMIAL
+    return crc

@@ -1,0 +1,217 @@
+"""A trained float network on disk: tensors as safetensors, everything else as JSON beside them."""
+
+import hashlib
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import safetensors.torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from torch import Tensor
+
+from .network import Coding, NetworkError
+
+__all__ = ["VERSION", "NORM_EPSILON", "ConvSpec", "LinearSpec", "ExitSpec", "Header", "Trained", "save", "load"]
+
+VERSION = 1
+
+# Added to every variance, as in PyTorch.
+NORM_EPSILON = 1e-5
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConvSpec(_Strict):
+    """A convolution with a square kernel. Max pooling follows the activation."""
+
+    kind: Literal["conv"] = "conv"
+    name: str
+    channels: int = Field(ge=1)
+    kernel: int = Field(ge=1)
+    stride: int = Field(default=1, ge=1)
+    padding: int = Field(default=0, ge=0)
+    batch_norm: bool = False
+    pool: int = Field(default=1, ge=1)
+
+
+class LinearSpec(_Strict):
+    """A fully connected layer."""
+
+    kind: Literal["linear"] = "linear"
+    name: str
+    channels: int = Field(ge=1)
+    batch_norm: bool = False
+
+
+class ExitSpec(_Strict):
+    """See :class:`model.network.Exit`."""
+
+    rule: Literal["budget", "entropy", "probability", "margin"] = "budget"
+    threshold: float = 0.0
+
+
+LayerSpec = Annotated[ConvSpec | LinearSpec, Field(discriminator="kind")]
+
+
+class Header(_Strict):
+    """All of a trained network but its tensors.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Channels, height and width of the input.
+    layers : tuple of ConvSpec or LinearSpec
+        The last one is the readout.
+    input_coding, coding : Coding
+        Of the input spikes, and of the spikes of every hidden layer.
+    weight_grain : int
+        Quarter octaves per step of a weight's exponent.
+    leak_shift, reset
+        Of every hidden layer; see :class:`model.network.Layer`.
+    recipe : dict
+        What the network was trained with.
+    validation_accuracy : tuple of float
+        After each timestep, on the pictures that also chose the exit threshold.
+    sha256 : str
+        Of the safetensors file.
+    """
+
+    version: Literal[VERSION] = VERSION
+    name: str
+    shape: tuple[int, int, int]
+    layers: tuple[LayerSpec, ...] = Field(min_length=1)
+    input_coding: Coding
+    coding: Coding
+    weight_grain: Literal[1, 2, 4] = 2
+    timesteps: int = Field(default=1, ge=1, le=32)
+    leak_shift: int = Field(default=0, ge=0, le=7)
+    reset: Literal["none", "zero", "subtract"] = "none"
+    exit: ExitSpec = ExitSpec()
+    seed: int = 0
+    recipe: dict[str, Any] = {}
+    validation_accuracy: tuple[float, ...] = ()
+    sha256: str = ""
+
+    def kernels(self) -> list[tuple[int, int, int, int]]:
+        """Shape of every layer's weight as a convolution; a linear layer's kernel covers its map."""
+        kernels, (channels, *sides) = [], self.shape
+        for layer in self.layers:
+            if layer.kind == "linear":
+                kernels.append((layer.channels, channels, *sides))
+                sides = [1, 1]
+            else:
+                kernels.append((layer.channels, channels, layer.kernel, layer.kernel))
+                sides = [((side + 2 * layer.padding - layer.kernel) // layer.stride + 1) // layer.pool
+                         for side in sides]
+            if min(sides) < 1:
+                raise NetworkError(f"layer {layer.name}: nothing is left of its map")
+            channels = layer.channels
+        return kernels
+
+    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor.
+
+        A layer has a ``weight``, ``(out, in, kernel, kernel)`` or ``(out, in)``. With batch norm it also has
+        ``norm_scale``, ``norm_shift``, ``norm_mean`` and ``norm_variance``, without it a ``bias``, all ``(out,)``.
+        """
+        shapes = {}
+        for layer, (out, *kernel) in zip(self.layers, self.kernels()):
+            shapes[f"{layer.name}.weight"] = (out, math.prod(kernel)) if layer.kind == "linear" else (out, *kernel)
+            for tensor in NORM_TENSORS if layer.batch_norm else ("bias",):
+                shapes[f"{layer.name}.{tensor}"] = (out,)
+        return shapes
+
+
+NORM_TENSORS = ("norm_scale", "norm_shift", "norm_mean", "norm_variance")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained float network.
+
+    Raises
+    ------
+    NetworkError
+        If the tensors are not those the header describes.
+    """
+
+    header: Header
+    tensors: dict[str, Tensor]
+
+    def __post_init__(self):
+        name, shapes = self.header.name, self.header.tensor_shapes()
+        if len({layer.name for layer in self.header.layers}) < len(self.header.layers):
+            raise NetworkError(f"network {name}: two layers have the same name")
+        for key, shape in shapes.items():
+            if key not in self.tensors:
+                raise NetworkError(f"network {name}: the tensor {key} is missing")
+            if self.tensors[key].shape != shape:
+                raise NetworkError(f"network {name}: the tensor {key} has shape {tuple(self.tensors[key].shape)}, "
+                                   f"expected {shape}")
+            if not self.tensors[key].isfinite().all():
+                raise NetworkError(f"network {name}: the tensor {key} holds values that are not finite")
+        for key in self.tensors:
+            if key not in shapes:
+                raise NetworkError(f"network {name}: no layer has a tensor {key}")
+
+
+def save(trained: Trained, path: str | Path) -> Path:
+    """Write ``path.safetensors``, then ``path.json``; each replaces its predecessor at once.
+
+    Returns
+    -------
+    Path
+        Of the JSON file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = safetensors.torch.save({key: value.contiguous() for key, value in trained.tensors.items()})
+    header = trained.header.model_copy(update={"sha256": hashlib.sha256(tensors).hexdigest()})
+    for suffix, data in ((".safetensors", tensors), (".json", (header.model_dump_json(indent=2) + "\n").encode())):
+        unfinished = path.with_name(path.name + suffix + ".new")
+        unfinished.write_bytes(data)
+        os.replace(unfinished, path.with_name(path.name + suffix))
+    return path.with_name(path.name + ".json")
+
+
+def load(path: str | Path) -> Trained:
+    """Read ``path.json`` and ``path.safetensors``.
+
+    Raises
+    ------
+    NetworkError
+        If a file is missing, damaged, of another version, or describes what cannot be converted.
+    """
+    path = Path(path)
+    header_path, tensors_path = (path.with_name(path.name + suffix) for suffix in (".json", ".safetensors"))
+    for file in (header_path, tensors_path):
+        if not file.is_file():
+            raise NetworkError(f"there is no file {file}")
+    try:
+        header = Header.model_validate_json(header_path.read_bytes())
+    except ValidationError as error:
+        raise NetworkError(_sentence(header_path, error.errors()[0])) from None
+    data = tensors_path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != header.sha256:
+        raise NetworkError(f"{tensors_path} is not the file {header_path.name} was written with: its SHA-256 differs")
+    try:
+        tensors = safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise NetworkError(f"{tensors_path} is not a safetensors file: {error}") from None
+    return Trained(header, tensors)
+
+
+def _sentence(path: Path, error: dict) -> str:
+    """What is wrong with a header, for people."""
+    if error["type"] == "union_tag_invalid":
+        return (f"layer {error['input'].get('name')}: kind {error['ctx']['tag']!r} is not supported; "
+                f"supported are conv, linear")
+    if error["loc"] == ("version",):
+        return f"{path}: version {error['input']!r} is not supported, expected {VERSION}"
+    place = ".".join(str(part) for part in error["loc"])
+    return f"{path}: {place}: {error['msg']}" if place else f"{path}: {error['msg']}"

@@ -1,0 +1,1 @@
+"""Float training, apart from the golden model: recipes, layers, augmentation, the run."""
