@@ -1,0 +1,170 @@
+"""From a network to the image of one processor: the overflow proof, the memory layout, the descriptors."""
+
+import numpy as np
+import torch
+
+from . import exit as exit_unit
+from .config import CODE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfig
+from .descriptor import pack
+from .image import Image, Section, Target, granules
+from .network import Layer, Network, NetworkError
+from .processor import column_groups
+from .tile import charge_bound
+
+__all__ = ["compile", "prove_no_overflow"]
+
+
+def prove_no_overflow(network: Network):
+    """Bound every potential by its bias and the sum of its column's largest magnitudes.
+
+    Raises
+    ------
+    NetworkError
+        If a potential could leave the accumulator.
+    """
+    for layer in network.layers:
+        bound = layer.bias.abs().long() + charge_bound(layer.weight.flatten(1), weight_grain=layer.weight_grain,
+                                                       numerics=network.numerics)
+        bound *= _integrations(layer, network)
+        column = int(bound.argmax())
+        if int(bound[column]) > network.numerics.potential_max:
+            raise NetworkError(f"layer {layer.name}, column {column}: the potential could reach {int(bound[column])}, "
+                               f"the {network.numerics.accumulator_width}-bit accumulator holds "
+                               f"{network.numerics.potential_max}")
+
+
+def compile(network: Network, cfg: ProcessorConfig) -> Image:
+    """Lay ``network`` out in the memories of a processor.
+
+    Raises
+    ------
+    NetworkError
+        If a potential could overflow, or the network is too large; the message names the memory, its
+        size and what is needed.
+    """
+    if network.numerics != cfg.numerics:
+        raise NetworkError(f"network {network.name} uses {network.numerics}, the processor {cfg.numerics}")
+    prove_no_overflow(network)
+    _fit(network, "layers", len(network.layers), cfg.layers)
+    _fit(network, "classes", network.classes, cfg.classes)
+    _fit(network, "timesteps", network.timesteps, cfg.timesteps)
+    settings = exit_unit.settings(network)
+    maps = network.maps()
+    inputs, outputs = _place_maps(network, cfg)
+
+    descriptors, parameters, tiles = [], [], [[] for _ in range(cfg.tiles)]
+    rows = parameter_words = state_words = 0
+    grain = network.input_coding.grain
+    for index, layer in enumerate(network.layers):
+        rows_each = layer.weight[0].numel()
+        pixels = maps[index + 1][1] * maps[index + 1][2]
+        stateful = _integrations(layer, network) > 1
+        descriptors.append(pack({
+            "readout": layer.readout, "stateful": stateful, "reset": layer.reset, "leak_shift": layer.leak_shift,
+            "weight_shift": _log2(layer.weight_grain), "input_shift": _log2(grain),
+            "output_shift": _log2(layer.coding.grain), "nearest": layer.coding.nearest,
+            "window": layer.coding.window, "hold": layer.hold, "source": index,
+            "input_height": maps[index][1], "input_width": maps[index][2],
+            "input_channels": layer.in_channels, "input_words": _words(layer.in_channels),
+            "kernel_height": layer.kernel[0], "kernel_width": layer.kernel[1],
+            "stride": layer.stride, "padding": layer.padding, "pool": layer.pool,
+            "output_height": maps[index + 1][1], "output_width": maps[index + 1][2],
+            "output_channels": layer.out_channels, "output_words": _words(layer.out_channels),
+            "output_pixels": pixels, "pool_area": layer.pool ** 2,
+            "input_base": inputs[index], "output_base": outputs[index], "row_base": rows, "group_rows": rows_each,
+            "parameter_base": parameter_words, "state_base": state_words,
+            "mask": layer.mask & (1 << network.timesteps) - 1,
+        }))
+        for tile, codes in zip(tiles, _tile_rows(layer, cfg)):
+            tile.append(codes)
+        parameters.append(_parameter_words(layer, cfg))
+        rows += rows_each * column_groups(layer, cfg)
+        parameter_words += len(parameters[-1])
+        if stateful:
+            state_words += _beats(layer, cfg) * pixels * layer.pool ** 2
+        grain = layer.coding.grain
+    _fit(network, "rows", rows, cfg.rows)
+    _fit(network, "parameter_words", parameter_words, cfg.parameter_words)
+    _fit(network, "state_words", state_words, cfg.state_words)
+
+    sections = [
+        Section(target=Target.DESCRIPTORS, address=0, entries=np.array(descriptors, np.uint32).reshape(-1, 1)),
+        Section(target=Target.SCALES, address=0, entries=np.array(settings.scales, np.uint32).reshape(-1, 1)),
+        Section(target=Target.PARAMETERS, address=0, entries=np.concatenate(parameters)),
+    ]
+    for index, codes in enumerate(tiles):
+        sections.append(Section(target=Target.TILES + index, address=0, entries=granules(np.concatenate(codes), CODE_WIDTH)))
+    return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, encoders=cfg.encoders, numerics=cfg.numerics,
+                 timesteps=network.timesteps, classes=network.classes, rule=settings.rule, shift=settings.shift,
+                 threshold=settings.threshold, shape=network.shape, coding=network.input_coding,
+                 sections=tuple(sections))
+
+
+def _fit(network: Network, name: str, needed: int, available: int):
+    if needed > available:
+        raise NetworkError(f"network {network.name} is too large: it needs {name} = {needed}, "
+                           f"the processor has {available}")
+
+
+def _log2(power: int) -> int:
+    return power.bit_length() - 1
+
+
+def _words(channels: int) -> int:
+    return -(-channels // LANES)
+
+
+def _beats(layer: Layer, cfg: ProcessorConfig) -> int:
+    """Beats of the fire unit for one pixel of all column groups."""
+    return -(-layer.out_channels // cfg.encoders)
+
+
+def _integrations(layer: Layer, network: Network) -> int:
+    """Timesteps whose charges meet in one potential."""
+    return sum(layer.fires(timestep) for timestep in range(1, network.timesteps + 1))
+
+
+def _place_maps(network: Network, cfg: ProcessorConfig) -> tuple[list[int], list[int]]:
+    """First spike word of every layer's source and of every layer's map.
+
+    The picture and the maps that are held over timesteps keep their place. Of the others only two are
+    alive at a time: they take turns at the two ends of what is left.
+    """
+    sizes = [_words(channels) * height * width for channels, height, width in network.maps()]
+    held = [layer.hold and _integrations(layer, network) < network.timesteps for layer in network.layers]
+    bases, free = [0], sizes[0]
+    for size, stays in zip(sizes[1:-1], held):
+        if stays:
+            bases.append(free)
+            free += size
+        else:
+            bases.append(None)
+    widest = 0
+    for index, base in enumerate(bases):
+        if base is None:
+            at_end = index % 2 == 0
+            bases[index] = cfg.spike_words - sizes[index] if at_end else free
+            # Its neighbour sits at the other end, unless it is held.
+            neighbour = sizes[index + 1] if index + 1 < len(bases) and not held[index] else 0
+            widest = max(widest, sizes[index] + neighbour)
+    _fit(network, "spike_words", free + widest, cfg.spike_words)
+    return bases, bases[1:] + [0]
+
+
+def _tile_rows(layer: Layer, cfg: ProcessorConfig) -> np.ndarray:
+    """Weight codes as the tiles hold them: (tiles, rows of all groups, columns).
+
+    The row of a synapse is its tap times the input channels plus its channel.
+    """
+    groups = column_groups(layer, cfg)
+    codes = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    codes = torch.nn.functional.pad(codes, (0, groups * cfg.group_columns - layer.out_channels), value=NO_SYNAPSE)
+    codes = codes.unflatten(1, (groups, cfg.tiles, cfg.columns))
+    return codes.permute(2, 1, 0, 3).flatten(1, 2).numpy()
+
+
+def _parameter_words(layer: Layer, cfg: ProcessorConfig) -> np.ndarray:
+    """Bias [23:0] and gain [31:24] of each column, ``encoders`` to an entry: (entries, encoders)."""
+    words = (layer.bias.numpy() & 0xff_ffff) | (layer.gain.numpy() << 24)
+    words = words.view(np.uint32)
+    return np.pad(words, (0, -len(words) % cfg.encoders)).reshape(-1, cfg.encoders)

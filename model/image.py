@@ -1,0 +1,247 @@
+"""The binary a processor loads: little-endian 32-bit words with a version, sizes and a CRC.
+
+==============  =======================================================================================
+word            content
+==============  =======================================================================================
+0               ``MAGIC``, the letters FLIM
+1               format version
+2               words of the file, from the magic to the CRC
+3               columns [15:0], tiles [23:16], encoders [31:24]: the processor it was compiled for
+4               fraction width [7:0], accumulator width [15:8]
+5               the ``network`` register: layers [7:0], timesteps [15:8], classes [31:16]
+6               the ``exit`` register: rule [1:0], shift [12:8]
+7               the ``exit_threshold`` register
+8               input channels [15:0], input window [23:16], tau [27:24], nearest [28]
+9               input height [15:0], width [31:16]
+10 to 17        the network's name, UTF-8, filled up with zeros
+18 to n - 2     sections, exactly as the load window takes them
+n - 1           CRC-32 (zlib) of all words before
+==============  =======================================================================================
+
+A section is a head of three words, then ``entries`` entries of ``granules`` words for consecutive
+addresses of one memory. Bits that an entry does not bring are ones, which is silence in a spike word:
+
+==============  =======================================================================================
+head            content
+==============  =======================================================================================
+0               target [7:0] (:class:`Target`, or ``Target.TILES`` + tile), granules [15:8]
+1               address of the first entry
+2               entries
+==============  =======================================================================================
+"""
+
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+
+from .config import CODE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig
+from .descriptor import DESCRIPTOR_WORDS, unpack
+from .network import Coding, Rule
+
+__all__ = ["MAGIC", "VERSION", "GRANULE_WIDTH", "ImageError", "Target", "Section", "Image", "picture"]
+
+MAGIC = int.from_bytes(b"FLIM", "little")
+VERSION = 1
+GRANULE_WIDTH = 32
+NAME_WORDS = 8
+HEADER_WORDS = 10 + NAME_WORDS
+SECTION_HEAD_WORDS = 3
+
+
+class ImageError(ValueError):
+    """A file that is no image this processor can load; the message says what is wrong with it."""
+
+
+class Target(IntEnum):
+    """The memories a section can fill."""
+    DESCRIPTORS = 0
+    PARAMETERS = 1
+    SCALES = 2
+    SPIKES = 3
+    TILES = 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Section:
+    """Consecutive entries of one memory.
+
+    Parameters
+    ----------
+    target : int
+    address : int
+        Of the first entry.
+    entries : ndarray, uint32, (entries, granules)
+    """
+
+    target: int
+    address: int
+    entries: np.ndarray
+
+    def words(self) -> np.ndarray:
+        """The section as the load window takes it: uint32, (words,)."""
+        entries, granules = self.entries.shape
+        head = np.array([self.target | granules << 8, self.address, entries], np.uint32)
+        return np.concatenate([head, self.entries.ravel()])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """A network compiled for one processor.
+
+    Parameters
+    ----------
+    name : str
+    columns, tiles, encoders : int
+        Of the processor it was compiled for.
+    numerics : Numerics
+    timesteps, classes : int
+    rule : Rule
+    shift, threshold : int
+        See :class:`model.exit.Settings`.
+    shape : tuple of int
+        Channels, height and width of the input.
+    coding : Coding
+        Of the input spikes.
+    sections : tuple of Section
+    """
+
+    name: str
+    columns: int
+    tiles: int
+    encoders: int
+    numerics: Numerics
+    timesteps: int
+    classes: int
+    rule: Rule
+    shift: int
+    threshold: int
+    shape: tuple[int, int, int]
+    coding: Coding
+    sections: tuple[Section, ...]
+
+    @cached_property
+    def descriptors(self) -> list[dict[str, int]]:
+        """The fields of each layer's descriptor."""
+        words, = (section.entries[:, 0] for section in self.sections if section.target == Target.DESCRIPTORS)
+        return [unpack(layer.tolist()) for layer in words.reshape(-1, DESCRIPTOR_WORDS)]
+
+    @property
+    def network_register(self) -> int:
+        return len(self.descriptors) | self.timesteps << 8 | self.classes << 16
+
+    @property
+    def exit_register(self) -> int:
+        return self.rule | self.shift << 8
+
+    def load_words(self) -> np.ndarray:
+        """What is written to the load window: uint32, (words,)."""
+        return np.concatenate([section.words() for section in self.sections])
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        name = self.name.encode()[:4 * NAME_WORDS].ljust(4 * NAME_WORDS, b"\0")
+        sections = self.load_words()
+        header = np.array([
+            MAGIC, VERSION, HEADER_WORDS + len(sections) + 1,
+            self.columns | self.tiles << 16 | self.encoders << 24,
+            self.numerics.fraction_width | self.numerics.accumulator_width << 8,
+            self.network_register, self.exit_register, self.threshold,
+            self.shape[0] | self.coding.window << 16 | self.coding.tau << 24 | self.coding.nearest << 28,
+            self.shape[1] | self.shape[2] << 16,
+        ], "<u4")
+        body = header.tobytes() + name + sections.astype("<u4").tobytes()
+        return body + zlib.crc32(body).to_bytes(4, "little")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Image":
+        """Read a file.
+
+        Raises
+        ------
+        ImageError
+            If it is truncated, of another version, corrupt, or no image at all.
+        """
+        if len(data) < 4 * (HEADER_WORDS + 1) or len(data) % 4:
+            raise ImageError(f"an image has at least {4 * (HEADER_WORDS + 1)} bytes and a multiple of 4, "
+                             f"found {len(data)}")
+        words = np.frombuffer(data, "<u4").astype(np.uint32)
+        header = [int(word) for word in words[:HEADER_WORDS]]
+        if header[0] != MAGIC:
+            raise ImageError(f"an image starts with the letters FLIM, found {data[:4]!r}")
+        if header[1] != VERSION:
+            raise ImageError(f"the image has format version {header[1]}, this loader reads version {VERSION}")
+        if header[2] != len(words):
+            raise ImageError(f"the image should have {header[2]} words, found {len(words)}: it is truncated or extended")
+        crc = zlib.crc32(data[:-4])
+        if crc != int(words[-1]):
+            raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
+        return cls(name=data[40:40 + 4 * NAME_WORDS].rstrip(b"\0").decode(errors="replace"),
+                   columns=header[3] & 0xffff, tiles=header[3] >> 16 & 0xff, encoders=header[3] >> 24,
+                   numerics=Numerics(fraction_width=header[4] & 0xff, accumulator_width=header[4] >> 8 & 0xff),
+                   timesteps=header[5] >> 8 & 0xff, classes=header[5] >> 16,
+                   rule=Rule(header[6] & 3), shift=header[6] >> 8, threshold=header[7],
+                   shape=(header[8] & 0xffff, header[9] & 0xffff, header[9] >> 16),
+                   coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf, nearest=bool(header[8] >> 28)),
+                   sections=tuple(_sections(words[HEADER_WORDS:-1])))
+
+    def check(self, cfg: ProcessorConfig):
+        """Refuse a processor the image was not compiled for.
+
+        Raises
+        ------
+        ImageError
+            Names the first size that differs.
+        """
+        for name in ("columns", "tiles", "encoders", "numerics"):
+            if getattr(self, name) != getattr(cfg, name):
+                raise ImageError(f"the image of {self.name} was compiled for {name} = {getattr(self, name)}, "
+                                 f"the processor has {getattr(cfg, name)}")
+
+
+def _sections(words: np.ndarray):
+    position = 0
+    while position < len(words):
+        head = [int(word) for word in words[position:position + SECTION_HEAD_WORDS]]
+        position += SECTION_HEAD_WORDS
+        if len(head) < SECTION_HEAD_WORDS or head[0] >> 8 == 0 or position + head[2] * (head[0] >> 8) > len(words):
+            raise ImageError(f"the section that starts at word {position - SECTION_HEAD_WORDS + HEADER_WORDS} "
+                             f"reaches beyond the end of the image")
+        granules = head[0] >> 8
+        yield Section(target=head[0] & 0xff, address=head[1],
+                      entries=words[position:position + head[2] * granules].reshape(head[2], granules))
+        position += head[2] * granules
+
+
+def granules(fields: np.ndarray, width: int) -> np.ndarray:
+    """Pack fields of ``width`` bits, the first in the lowest bits, into 32-bit words.
+
+    Parameters
+    ----------
+    fields : ndarray, (entries, fields)
+
+    Returns
+    -------
+    ndarray, uint32, (entries, granules)
+        Bits left over are ones.
+    """
+    bits = (fields[..., None].astype(np.uint8) >> np.arange(width, dtype=np.uint8) & 1).reshape(len(fields), -1)
+    bits = np.pad(bits, ((0, 0), (0, -bits.shape[1] % GRANULE_WIDTH)), constant_values=1)
+    return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+
+
+def picture(codes: np.ndarray) -> Section:
+    """The section that puts a picture into the spike store, where every network expects it: at word 0.
+
+    Parameters
+    ----------
+    codes : ndarray, uint8, (channels, height, width)
+        Spike codes.
+    """
+    channels = codes.shape[0]
+    lanes = min(channels, LANES)
+    pixels = codes.transpose(1, 2, 0).reshape(-1, channels)
+    pixels = np.pad(pixels, ((0, 0), (0, -channels % lanes)), constant_values=SILENT)
+    return Section(target=Target.SPIKES, address=0, entries=granules(pixels.reshape(-1, lanes), CODE_WIDTH))
