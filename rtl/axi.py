@@ -107,7 +107,7 @@ class AxiLiteFrontEnd(wiring.Component):
         m = Module()
         bus, write = self.bus, self.write
 
-        # A master holds its offer until it is accepted, so nothing is copied: the access is done first and accepted then.
+        # A master holds its offer until it is accepted, so nothing is copied: first the access is done, then accepted.
         written = Signal()
         m.d.comb += [
             write.p.address.eq(bus.awaddr),

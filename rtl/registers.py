@@ -14,7 +14,8 @@ from systemrdl.rdltypes import AccessType, OnWriteType, PrecedenceType
 
 from .axi import DATA_WIDTH, STROBE_WIDTH, AxiLiteFrontEnd, AxiLiteSignature
 
-__all__ = ["SOURCE", "description", "registers", "windows", "enumeration", "Kind", "kind", "member_name", "Registers"]
+__all__ = ["SOURCE", "description", "registers", "fields", "windows", "enumeration", "Kind", "kind", "member_name",
+           "Registers"]
 
 SOURCE = Path(__file__).with_name("registers.rdl")
 
@@ -32,6 +33,11 @@ def registers() -> list[RegNode]:
     return [node for node in description().children() if isinstance(node, RegNode)]
 
 
+def fields() -> list[FieldNode]:
+    """The fields of all registers, in order of address."""
+    return [field for register in registers() for field in register.fields()]
+
+
 def windows() -> list[MemNode]:
     """The windows, in order of address."""
     return [node for node in description().children() if isinstance(node, MemNode)]
@@ -46,11 +52,10 @@ def enumeration(name: str) -> type[IntEnum]:
     ValueError
         If no field is encoded with it.
     """
-    for register in registers():
-        for field in register.fields():
-            codes = field.get_property("encode")
-            if codes is not None and codes.type_name == name:
-                return IntEnum(name, {code.name.upper(): code.value for code in codes})
+    for field in fields():
+        codes = field.get_property("encode")
+        if codes is not None and codes.type_name == name:
+            return IntEnum(name, {code.name.upper(): code.value for code in codes})
     raise ValueError(f"no field of {SOURCE.name} is encoded with {name!r}")
 
 
@@ -140,19 +145,18 @@ class Registers(wiring.Component):
             "rejected": Out(1),
             "rejected_address": Out(self._address_width),
         }
-        for register in registers():
-            for field in register.fields():
-                name = member_name(field)
-                match kind(field):
-                    case Kind.OBSERVED:
-                        members[name] = In(field.width)
-                    case Kind.SETTING:
-                        members[name] = Out(field.width, init=field.get_property("reset"))
-                    case Kind.COMMAND:
-                        members[name] = Out(field.width)
-                    case Kind.CAUSE:
-                        members[name] = In(field.width)
-                        members[f"{name}_value"] = Out(field.width, init=field.get_property("reset"))
+        for field in fields():
+            name = member_name(field)
+            match kind(field):
+                case Kind.OBSERVED:
+                    members[name] = In(field.width)
+                case Kind.SETTING:
+                    members[name] = Out(field.width, init=field.get_property("reset"))
+                case Kind.COMMAND:
+                    members[name] = Out(field.width)
+                case Kind.CAUSE:
+                    members[name] = In(field.width)
+                    members[f"{name}_value"] = Out(field.width, init=field.get_property("reset"))
         for window in windows():
             name = window.inst_name
             if window.is_sw_writable:
@@ -168,15 +172,13 @@ class Registers(wiring.Component):
         m.submodules.front_end = front_end = AxiLiteFrontEnd(self._address_width)
         wiring.connect(m, wiring.flipped(self.bus), front_end.bus)
 
-        write = front_end.write
-        write_legal = Signal()
+        write, write_legal = front_end.write, Signal()
         m.d.comb += write.ready.eq(1)
         written = Cat(strobe.replicate(DATA_WIDTH // STROBE_WIDTH) for strobe in write.p.strobe)
-
         for register in registers():
             selected = Signal(name=f"{register.inst_name}_selected")
             if register.has_sw_writable:
-                with m.If(write.p.address == register.absolute_address):
+                with m.If(write.p.address.matches(self._addresses(register))):
                     m.d.comb += [selected.eq(write.valid), write_legal.eq(1)]
             for field in register.fields():
                 bits = slice(field.low, field.high + 1)
@@ -185,47 +187,45 @@ class Registers(wiring.Component):
                 match kind(field):
                     case Kind.SETTING:
                         setting = self._member(field)
-                        m.d.sync += setting.eq(setting & ~touched | ones)
+                        m.d.sync += setting.eq((setting & ~touched) | ones)
                     case Kind.COMMAND:
                         m.d.sync += self._member(field).eq(ones)
                     case Kind.CAUSE:
                         cause = self._value(field)
-                        m.d.sync += cause.eq(cause & ~ones | self._member(field))
-
+                        m.d.sync += cause.eq((cause & ~ones) | self._member(field))
         for window in windows():
             if window.is_sw_writable:
                 words = getattr(self, window.inst_name)
                 m.d.comb += words.payload.eq(write.p.data)
-                with m.If(write.p.address.matches(_words(window, self._address_width)) & write.p.strobe.all()):
+                with m.If(write.p.address.matches(self._addresses(window)) & write.p.strobe.all()):
                     m.d.comb += [words.valid.eq(write.valid), write.ready.eq(words.ready), write_legal.eq(1)]
 
-        read_legal = Signal()
-        with m.Switch(front_end.read_address):
+        read, read_address, read_legal = front_end.read, front_end.read_address, Signal()
+        for window in windows():
+            if window.is_sw_readable:
+                word = read_address[exact_log2(STROBE_WIDTH):]
+                m.d.comb += getattr(self, f"{window.inst_name}_address").eq(word)
+        with m.Switch(read_address):
             for register in registers():
                 if register.has_sw_readable:
-                    with m.Case(register.absolute_address):
+                    with m.Case(self._addresses(register)):
                         m.d.comb += read_legal.eq(1)
                         for field in register.fields():
                             m.d.comb += front_end.read_data[field.low:field.high + 1].eq(self._value(field))
             for window in windows():
                 if window.is_sw_readable:
-                    name = window.inst_name
-                    with m.Case(_words(window, self._address_width)):
+                    with m.Case(self._addresses(window)):
                         m.d.comb += [
                             read_legal.eq(1),
-                            getattr(self, f"{name}_read").eq(front_end.read),
-                            front_end.read_data.eq(getattr(self, f"{name}_data")),
+                            getattr(self, f"{window.inst_name}_read").eq(read),
+                            front_end.read_data.eq(getattr(self, f"{window.inst_name}_data")),
                         ]
-        for window in windows():
-            if window.is_sw_readable:
-                word = front_end.read_address[exact_log2(STROBE_WIDTH):]
-                m.d.comb += getattr(self, f"{window.inst_name}_address").eq(word)
 
         m.d.comb += [front_end.write_error.eq(~write_legal), front_end.read_error.eq(~read_legal)]
         write_rejected = write.valid & ~write_legal
         m.d.sync += [
-            self.rejected.eq(write_rejected | (front_end.read & ~read_legal)),
-            self.rejected_address.eq(Mux(write_rejected, write.p.address, front_end.read_address)),
+            self.rejected.eq(write_rejected | (read & ~read_legal)),
+            self.rejected_address.eq(Mux(write_rejected, write.p.address, read_address)),
         ]
 
         return m
@@ -243,10 +243,8 @@ class Registers(wiring.Component):
             case _:
                 return self._member(field)
 
-
-def _words(window, address_width):
-    """Pattern of the aligned addresses inside ``window``, whose size is a power of two and which starts at a multiple of it."""
-    offset_width = exact_log2(window.size)
-    byte_width = exact_log2(STROBE_WIDTH)
-    base = f"{window.absolute_address >> offset_width:0{address_width - offset_width}b}"
-    return base + "-" * (offset_width - byte_width) + "0" * byte_width
+    def _addresses(self, node):
+        """Pattern of the addresses of the words of ``node``, which starts at a multiple of its size, a power of two."""
+        byte_width, offset_width = exact_log2(STROBE_WIDTH), exact_log2(node.size)
+        base = f"{node.absolute_address >> offset_width:0{self._address_width - offset_width}b}"
+        return base + "-" * (offset_width - byte_width) + "0" * byte_width
