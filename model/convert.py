@@ -1,10 +1,9 @@
 """A trained float network becomes an integer one."""
 
-import torch
 from torch import Tensor
 
-from .network import Coding, Exit, Layer, Network, NetworkError, Reset, Rule
 from .config import Numerics
+from .network import Exit, Layer, Network, NetworkError, Reset, Rule
 from .quantise import bias_codes, weight_codes
 from .trained import NORM_EPSILON, ConvSpec, LinearSpec, Trained
 
@@ -31,18 +30,23 @@ def fold(weight: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: T
     return weight * factor.reshape(-1, *[1] * (weight.ndim - 1)), shift - mean * factor
 
 
-def convert(trained: Trained, numerics: Numerics = Numerics()) -> Network:
+def convert(trained: Trained, numerics: Numerics | None = None) -> Network:
     """The network in the numbers of the hardware.
 
     Batch norm is folded in float64, then weights are rounded to codes: each output channel under its own scale,
     the readout under one. A linear layer becomes a convolution whose kernel covers the map.
+
+    Parameters
+    ----------
+    trained : Trained
+    numerics : Numerics, optional
 
     Raises
     ------
     NetworkError
         If a layer is beyond what the processor can do.
     """
-    header = trained.header
+    header, numerics = trained.header, numerics or Numerics()
     return Network(
         name=header.name, shape=header.shape, input_coding=header.input_coding,
         layers=tuple(_layer(trained, spec, kernel, numerics) for spec, kernel in zip(header.layers, header.kernels())),

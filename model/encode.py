@@ -34,9 +34,8 @@ def encode(values: Tensor, coding: Coding) -> Tensor:
     low, high = values.aminmax()
     if not (low >= 0 and high <= 1):
         raise ValueError(f"values to encode lie between 0 and 1, found {low.item():g} to {high.item():g}")
-    slots = torch.arange(coding.window - 1, -1, -1, dtype=torch.float64)
-    thresholds = 2 ** (-(slots + 0.5 * coding.nearest) / coding.tau)
-    reached = torch.searchsorted(thresholds.to(values.dtype), values.detach(), right=True)
+    thresholds = [2 ** (-(slot + 0.5 * coding.nearest) / coding.tau) for slot in reversed(range(coding.window))]
+    reached = torch.searchsorted(torch.tensor(thresholds, dtype=values.dtype), values, right=True)
     return torch.where(reached == 0, SILENT, coding.window - reached).to(torch.uint8)
 
 
@@ -52,6 +51,5 @@ def decode(codes: Tensor, coding: Coding) -> Tensor:
     -------
     Tensor, float32, as ``codes``
     """
-    worth = 2 ** (-torch.arange(SILENT + 1, dtype=torch.float64) / coding.tau)
-    worth[SILENT] = 0
-    return worth.float()[codes.long()]
+    worth = [2 ** (-slot / coding.tau) for slot in range(SILENT)] + [0]
+    return torch.tensor(worth, dtype=torch.float32)[codes.long()]

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 __all__ = ["augment"]
 
@@ -32,5 +32,5 @@ def augment(images: Tensor, shift: float, rotation: float, zoom: float, generato
     cosine, sine = size * angle.cos(), size * angle.sin()
     offset = uniform(shift, 2) * 2 / images.shape[-1]
     turn = torch.stack((torch.stack((cosine, -sine), 1), torch.stack((sine, cosine), 1)), 1)
-    grid = F.affine_grid(torch.cat((turn, offset.unsqueeze(2)), 2), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, align_corners=False).clamp(0, 1)
+    grid = functional.affine_grid(torch.cat((turn, offset.unsqueeze(2)), 2), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False).clamp(0, 1)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from ..convert import fold
 from ..encode import decode, encode
 from ..network import Coding
 from ..quantise import weight_codes, weight_values
-from ..trained import ConvSpec, LinearSpec
+from ..trained import ConvSpec, Header, LinearSpec
 from .recipes import Recipe
 
 __all__ = ["Stage", "fire", "FloatLayer", "FloatNetwork"]
@@ -96,7 +96,7 @@ class FloatLayer(nn.Module):
     def pooled(self, spikes: Tensor) -> Tensor:
         """The earliest spike, that is the largest value, of each pooling window."""
         pool = getattr(self.spec, "pool", 1)
-        return F.max_pool2d(spikes, pool) if pool > 1 else spikes
+        return functional.max_pool2d(spikes, pool) if pool > 1 else spikes
 
     def _folded(self, spikes: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
         if not self.spec.batch_norm:
@@ -110,27 +110,18 @@ class FloatLayer(nn.Module):
         return fold(self.weight, self.norm_scale, self.norm_shift, mean, variance)
 
     def _convolve(self, spikes: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return F.conv2d(spikes, weight, bias, getattr(self.spec, "stride", 1), getattr(self.spec, "padding", 0))
+        return functional.conv2d(spikes, weight, bias, getattr(self.spec, "stride", 1), getattr(self.spec, "padding", 0))
 
 
 class FloatNetwork(nn.Module):
-    """The network of a recipe.
+    """All layers of ``header``, with random weights."""
 
-    Parameters
-    ----------
-    recipe : Recipe
-    kernels : list of tuple
-        See :meth:`model.trained.Header.kernels`.
-    grain : int
-        Quarter octaves per step of a weight's exponent.
-    """
-
-    def __init__(self, recipe: Recipe, kernels: list[tuple[int, int, int, int]], grain: int):
+    def __init__(self, header: Header):
         super().__init__()
-        self.recipe = recipe
+        self.header = header
         self.layers = nn.ModuleDict({
-            spec.name: FloatLayer(spec, kernel, grain, per_channel=spec is not recipe.layers[-1])
-            for spec, kernel in zip(recipe.layers, kernels)})
+            spec.name: FloatLayer(spec, kernel, header.weight_grain, per_channel=spec is not header.layers[-1])
+            for spec, kernel in zip(header.layers, header.kernels())})
 
     def forward(self, images: Tensor, stage: Stage = Stage()) -> tuple[Tensor, list[Tensor]]:
         """Run all timesteps, one layer after the other.
@@ -147,8 +138,8 @@ class FloatNetwork(nn.Module):
         activations : list of Tensor, float32, (timesteps, images, channels, height, width)
             Of each hidden layer, before pooling.
         """
-        coding, activations = self.recipe.input_coding, []
-        spikes = decode(encode(images, coding), coding).expand(self.recipe.timesteps, *images.shape)
+        coding, activations = self.header.input_coding, []
+        spikes = decode(encode(images, coding), coding).expand(self.header.timesteps, *images.shape)
         *hidden, readout = self.layers.values()
         for layer in hidden:
             fired = self._neurons(self._charges(layer, spikes, stage), stage)
@@ -164,14 +155,14 @@ class FloatNetwork(nn.Module):
 
     def _neurons(self, charges: Tensor, stage: Stage) -> Tensor:
         """Leak, charge, fire and reset in every timestep of ``charges``, (timesteps, images, ...)."""
-        recipe, fired, potential = self.recipe, [], torch.zeros_like(charges[0])
+        header, fired, potential = self.header, [], torch.zeros_like(charges[0])
         for charge in charges:
-            if recipe.leak_shift:
-                potential = potential * (1 - 2 ** -recipe.leak_shift)
+            if header.leak_shift:
+                potential = potential * (1 - 2 ** -header.leak_shift)
             potential = potential + charge
-            fired.append(fire(potential, recipe.coding, stage))
-            if recipe.reset == "zero":
+            fired.append(fire(potential, header.coding, stage))
+            if header.reset == "zero":
                 potential = potential * (fired[-1].detach() == 0)
-            elif recipe.reset == "subtract":
+            elif header.reset == "subtract":
                 potential = potential - fired[-1].detach()
         return torch.stack(fired)

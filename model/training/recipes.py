@@ -40,6 +40,11 @@ class Recipe:
         Label smoothing.
     shift, rotation, zoom : float
         Largest augmentation, in pixels, degrees, and as a fraction.
+
+    Raises
+    ------
+    NetworkError
+        If there is nothing to train for.
     """
 
     name: str
@@ -66,6 +71,10 @@ class Recipe:
     rotation: float = 10.0
     zoom: float = 0.1
 
+    def __post_init__(self):
+        if self.epochs < 1:
+            raise NetworkError(f"epochs must be at least 1, not {self.epochs}")
+
 
 LAYERS = (ConvSpec(name="conv1", channels=16, kernel=3, padding=1, batch_norm=True),
           ConvSpec(name="conv2", channels=16, kernel=3, padding=1, batch_norm=True, pool=2),
@@ -73,8 +82,8 @@ LAYERS = (ConvSpec(name="conv1", channels=16, kernel=3, padding=1, batch_norm=Tr
           LinearSpec(name="readout", channels=10))
 
 RECIPES = {made.name: made for made in (
-    Recipe(name="digits-ttfs", layers=LAYERS, coding=Coding(window=24, tau=4, nearest=True), epochs=300,
-           clip_from=0.2, quantise_from=0.4, spike_from=0.5, sparsity=0.02),
+    Recipe(name="digits-ttfs", layers=LAYERS, coding=Coding(window=24, tau=4, nearest=True), epochs=400,
+           clip_from=0.2, quantise_from=0.4, spike_from=0.5, sparsity=0.1),
     Recipe(name="digits-lif", layers=LAYERS, coding=Coding(window=1), timesteps=4, leak_shift=1, reset="zero",
            exit_rule="entropy", epochs=300, quantise_from=0.4),
 )}

@@ -1,0 +1,84 @@
+"""The door to the model: ``python -m model --help``."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from . import trained
+from .digits import Digits, load
+from .training.measure import validated
+from .training.recipes import RECIPES, recipe
+from .training.train import Run
+
+
+def train(args) -> None:
+    """Train networks, each from its recipe."""
+    # Sums must not depend on the number of cores.
+    torch.set_num_threads(1)
+    recipes = [recipe(name) for name in args.names or RECIPES]
+    if args.epochs is not None:
+        recipes = [dataclasses.replace(chosen, epochs=args.epochs) for chosen in recipes]
+    digits, console = load(), Console()
+    for chosen in recipes:
+        checkpoint = args.build / chosen.name / "checkpoint.pt"
+        if args.fresh:
+            checkpoint.unlink(missing_ok=True)
+        network = train_one(Run(chosen, args.seed), digits, checkpoint, console)
+        path = trained.save(network, args.out / chosen.name)
+        shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
+        console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
+
+
+def train_one(run: Run, digits: Digits, checkpoint: Path, console: Console) -> trained.Trained:
+    """Bring ``run`` to its end, with a progress bar, and choose the exit threshold."""
+    name, epochs = run.recipe.name, run.recipe.epochs
+    if run.resume(checkpoint):
+        console.print(f"{name}: going on after epoch {run.epoch} of {checkpoint}")
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                  TextColumn("loss {task.fields[loss]:.3f}"), console=console) as progress:
+        task = progress.add_task(name, total=epochs, completed=run.epoch, loss=float("nan"))
+
+        def report(epoch, loss):
+            progress.update(task, completed=epoch, loss=loss)
+
+        network = run.finish(digits.train, checkpoint, report)
+    return validated(network, digits.validation, run.recipe.exit_rule)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    root = argparse.ArgumentParser(prog="python -m model", description=__doc__)
+    commands = root.add_subparsers(required=True, metavar="command")
+
+    command = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
+    command.add_argument("names", nargs="*", metavar="name", help=f"all by default: {', '.join(RECIPES)}")
+    command.add_argument("--epochs", type=int, help="instead of the recipe's")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, default=Path("networks"), help="where the networks go")
+    command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
+    command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
+    command.set_defaults(run=train)
+    return root
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; a user's mistake is one sentence and exit code 1."""
+    args = parser().parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

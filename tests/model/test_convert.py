@@ -1,0 +1,89 @@
+import pytest
+import torch
+from torch import nn
+
+from model.config import NO_SYNAPSE, preset
+from model.convert import convert, fold
+from model.network import Coding, Exit, NetworkError, Reset, Rule
+from model.processor import trace
+from model.trained import ConvSpec, ExitSpec, LinearSpec, Trained
+from tests.model.networks import random_trained
+
+
+def test_a_folded_batch_norm_changes_nothing():
+    torch.manual_seed(2)
+    conv, norm = nn.Conv2d(3, 6, 3, bias=False).double(), nn.BatchNorm2d(6).double().eval()
+    for tensor in (norm.weight.data, norm.bias.data, norm.running_mean):
+        tensor.normal_()
+    norm.running_var.uniform_(0.1, 3)
+    weight, bias = fold(conv.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(nn.functional.conv2d(images, weight, bias), norm(conv(images)), rtol=0, atol=1e-12)
+
+
+def test_every_setting_reaches_its_layer():
+    trained = random_trained(timesteps=4, coding=Coding(window=1), leak_shift=1, reset="zero", weight_grain=4,
+                             exit=ExitSpec(rule="entropy", threshold=0.5))
+    network = convert(trained)
+    conv, hidden, readout = network.layers
+    assert (network.name, network.shape, network.timesteps) == ("small", (2, 6, 4), 4)
+    assert network.exit == Exit(rule=Rule.ENTROPY, threshold=0.5)
+    assert network.maps() == [(2, 6, 4), (5, 3, 2), (7, 1, 1), (4, 1, 1)]
+    assert (conv.kernel, conv.padding, conv.pool) == ((3, 3), 1, 2)
+    assert (hidden.kernel, hidden.padding, hidden.pool) == ((3, 2), 0, 1)
+    for layer in (conv, hidden):
+        assert (layer.leak_shift, layer.reset, layer.coding, layer.readout) == (1, Reset.ZERO, Coding(window=1), False)
+    assert (readout.leak_shift, readout.reset, readout.readout) == (0, Reset.NONE, True)
+    assert {layer.weight_grain for layer in network.layers} == {4}
+    assert conv.gain.unique().numel() > 1
+
+
+def test_a_linear_layer_reads_its_map_channel_by_channel():
+    trained = random_trained(layers=(LinearSpec(name="readout", channels=48),), shape=(2, 6, 4))
+    trained.tensors.update({"readout.weight": torch.eye(48), "readout.bias": torch.arange(48) / 64})
+    network = convert(trained)
+    codes = torch.full((1, 2, 6, 4), 31, dtype=torch.uint8)
+    codes[0, 1, 2, 3] = 4
+    expected = (torch.arange(48) * 64).int()
+    expected[1 * 24 + 2 * 4 + 3] += 2048
+    assert trace(network, codes, preset("default")).logits[0, 0].equal(expected)
+
+
+def test_a_channel_that_batch_norm_switched_off_keeps_its_bias():
+    trained = random_trained()
+    trained.tensors["conv.norm_scale"][2] = 0
+    trained.tensors["conv.norm_shift"][2] = 0.5
+    conv = convert(trained).layers[0]
+    assert (conv.weight[2] == NO_SYNAPSE).all() and conv.gain[2] == 0 and conv.bias[2] == 2048
+
+
+def test_refuses_a_large_kernel():
+    trained = random_trained(layers=(ConvSpec(name="wide", channels=3, kernel=8),), shape=(1, 8, 8))
+    with pytest.raises(NetworkError, match="^layer wide: a kernel is at most 7 x 7, found 8 x 8$"):
+        convert(trained)
+
+
+def test_refuses_a_bias_beyond_the_accumulator():
+    trained = random_trained()
+    trained.tensors["readout.weight"].fill_(1)
+    trained.tensors["readout.bias"].fill_(0)[3] = -2049
+    with pytest.raises(NetworkError, match="^layer readout: a bias fits 24 bits, -8388608 to 8388607, "
+                                           "found -8392704 to 0$"):
+        convert(trained)
+
+
+def test_refuses_a_gain_out_of_range():
+    trained = random_trained()
+    trained.tensors["readout.weight"].fill_(2 ** -17)
+    trained.tensors["readout.bias"].fill_(0)
+    with pytest.raises(NetworkError, match="^layer readout: a gain lies between -64 and 63 quarter octaves, "
+                                           "found -68 to -68$"):
+        convert(trained)
+
+
+def test_conversion_reads_float32_and_float64_alike():
+    trained = random_trained()
+    wide = Trained(trained.header, {name: tensor.double() for name, tensor in trained.tensors.items()})
+    for narrow_layer, wide_layer in zip(convert(trained).layers, convert(wide).layers):
+        for name in ("weight", "bias", "gain"):
+            assert getattr(narrow_layer, name).equal(getattr(wide_layer, name))

@@ -1,0 +1,125 @@
+import json
+import re
+
+import pytest
+import torch
+
+from model.network import NetworkError
+from model.trained import ConvSpec, LinearSpec, Trained, load, save
+from tests.model.networks import random_trained
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A saved network, without suffix."""
+    save(random_trained(), tmp_path / "small")
+    return tmp_path / "small"
+
+
+def edit(path, **changes):
+    """Change fields of the JSON file."""
+    file = path.with_suffix(".json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def refuses(message):
+    return pytest.raises(NetworkError, match=f"^{re.escape(message)}$")
+
+
+def test_reads_what_it_wrote(path):
+    saved, read = random_trained(), load(path)
+    assert read.header.model_copy(update={"sha256": ""}) == saved.header
+    assert read.tensors.keys() == saved.tensors.keys()
+    assert all(read.tensors[name].equal(saved.tensors[name]) for name in saved.tensors)
+
+
+def test_writes_the_same_bytes_twice_and_leaves_nothing_else(path):
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    save(load(path), path)
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+    assert sorted(before) == ["small.json", "small.safetensors"]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_names_a_missing_file(path, suffix):
+    path.with_suffix(suffix).unlink()
+    with refuses(f"there is no file {path}{suffix}"):
+        load(path)
+
+
+def test_refuses_another_version(path):
+    edit(path, version=2)
+    with refuses(f"{path}.json: version 2 is not supported, expected 1"):
+        load(path)
+
+
+def test_refuses_changed_tensors(path):
+    file = path.with_suffix(".safetensors")
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with refuses(f"{file} is not the file small.json was written with: its SHA-256 differs"):
+        load(path)
+
+
+@pytest.mark.parametrize("kind", ["avgpool", "softmax", "conv_transpose"])
+def test_refuses_a_kind_of_layer_it_does_not_know(path, kind):
+    edit(path, layers=[{"kind": kind, "name": "third", "size": 2}])
+    with refuses(f"layer third: kind '{kind}' is not supported; supported are conv, linear"):
+        load(path)
+
+
+def test_refuses_a_field_it_does_not_know(path):
+    edit(path, colour="red")
+    with refuses(f"{path}.json: colour: Extra inputs are not permitted"):
+        load(path)
+
+
+def test_refuses_a_coding_that_does_not_exist(path):
+    edit(path, coding={"window": 32})
+    with refuses(f"{path}.json: coding: Value error, a window has 1 to 31 slots, not 32"):
+        load(path)
+
+
+def test_refuses_what_is_not_json(path):
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(NetworkError, match="small.json: Invalid JSON: EOF while parsing"):
+        load(path)
+
+
+def test_refuses_a_missing_tensor():
+    small = random_trained()
+    del small.tensors["readout.bias"]
+    with refuses("network small: the tensor readout.bias is missing"):
+        Trained(small.header, small.tensors)
+
+
+def test_refuses_a_tensor_of_the_wrong_shape():
+    small = random_trained()
+    small.tensors["hidden.weight"] = torch.zeros(7, 29)
+    with refuses("network small: the tensor hidden.weight has shape (7, 29), expected (7, 30)"):
+        Trained(small.header, small.tensors)
+
+
+def test_refuses_a_tensor_without_a_layer():
+    small = random_trained()
+    small.tensors["readout.norm_mean"] = torch.zeros(4)
+    with refuses("network small: no layer has a tensor readout.norm_mean"):
+        Trained(small.header, small.tensors)
+
+
+def test_refuses_values_that_are_not_finite():
+    small = random_trained()
+    small.tensors["readout.bias"][1] = torch.nan
+    with refuses("network small: the tensor readout.bias holds values that are not finite"):
+        Trained(small.header, small.tensors)
+
+
+def test_refuses_two_layers_of_one_name():
+    with refuses("network small: two layers have the same name"):
+        random_trained(layers=(LinearSpec(name="a", channels=4),) * 2)
+
+
+def test_refuses_a_layer_that_leaves_nothing():
+    with refuses("layer conv: nothing is left of its map"):
+        random_trained(layers=(ConvSpec(name="conv", channels=2, kernel=3, pool=3), LinearSpec(name="r", channels=2)))

@@ -1,0 +1,196 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import digits
+from model.__main__ import main
+from model.config import preset
+from model.convert import convert
+from model.encode import encode
+from model.network import Coding, Layer, Network
+from model.processor import Trace, run, trace
+from model.trained import ConvSpec, LinearSpec, load
+from model.training.augment import augment
+from model.training.layers import Stage, fire
+from model.training.measure import accuracies, exit_threshold
+from model.training.recipes import Recipe, recipe
+from model.training.train import Run
+
+NETWORKS = Path(__file__).parents[2] / "networks"
+
+SMALL = Recipe(name="small", epochs=4, batch=256, sparsity=0.1, clip_from=0.25, quantise_from=0.5, spike_from=0.5,
+               layers=(ConvSpec(name="conv", channels=4, kernel=3, stride=2, batch_norm=True),
+                       LinearSpec(name="readout", channels=10)), coding=Coding(window=24, nearest=True))
+SMALL_LIF = replace(SMALL, coding=Coding(), timesteps=3, leak_shift=1, reset="zero", sparsity=0.0)
+
+TTFS = Coding(window=24, nearest=True)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return digits.load()
+
+
+def same(one, other):
+    return all(one.tensors[name].equal(other.tensors[name]) for name in one.tensors)
+
+
+def test_the_splits_hold_every_picture_once_with_the_same_mix_of_classes(data):
+    splits = data.train, data.validation, data.test
+    assert [len(split) for split in splits] == [1197, 240, 360]
+    assert len({image.numpy().tobytes() for split in splits for image in split.images}) == 1797
+    for split in splits:
+        share = split.labels.bincount(minlength=10) / len(split)
+        assert share.min() > 0.09 and share.max() < 0.11
+    assert data.test.labels[:3].tolist() == [0, 0, 0] and data.test.images.max() == 1
+
+
+def test_stages_begin_at_their_fraction():
+    chosen = replace(SMALL, freeze_from=0.75)
+    assert Stage.at(chosen, 0.0) == Stage(clip=False, quantise=False, spike=False, freeze=False)
+    assert Stage.at(chosen, 0.25) == Stage(clip=True, quantise=False, spike=False, freeze=False)
+    assert Stage.at(chosen, 0.5) == Stage(clip=True, quantise=True, spike=True, freeze=False)
+    assert Stage.at(chosen, 0.75) == Stage()
+
+
+def test_activations_are_relu_then_clipped_then_spikes():
+    potential = torch.tensor([-1, 0.01, 0.4, 3])
+    assert fire(potential, TTFS, Stage(clip=False, spike=False)).tolist() == pytest.approx([0, 0.01, 0.4, 3])
+    assert fire(potential, TTFS, Stage(spike=False)).tolist() == pytest.approx([0, 0.01, 0.4, 1])
+    assert fire(potential, TTFS, Stage()).tolist() == pytest.approx([0, 0, 2 ** (-5 / 4), 1])
+    assert fire(torch.tensor([0.99, 1.0]), Coding(), Stage()).tolist() == [0, 1]
+
+
+def test_gradients_go_straight_through_the_staircase_and_peak_at_a_single_threshold():
+    potential = torch.tensor([-1, 0.01, 0.4, 3], requires_grad=True)
+    fire(potential, TTFS, Stage()).sum().backward()
+    assert potential.grad.tolist() == [0, 1, 1, 0]
+    potential = torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
+    fire(potential, Coding(), Stage()).sum().backward()
+    left, peak, right = potential.grad.tolist()
+    assert peak == pytest.approx(1) and left == pytest.approx(right) and left < 0.2
+
+
+def test_no_augmentation_leaves_a_picture_alone_and_a_shift_moves_it(data):
+    images = data.train.images[:8]
+    torch.testing.assert_close(augment(images, 0, 0, 0, torch.Generator()), images)
+    moved = augment(images, 1, 15, 0.1, torch.Generator().manual_seed(3))
+    assert moved.shape == images.shape and moved.min() >= 0 and moved.max() <= 1 and (moved != images).any()
+
+
+@pytest.mark.parametrize("chosen", [SMALL, SMALL_LIF, replace(SMALL_LIF, reset="subtract", leak_shift=0)],
+                         ids=["ttfs", "zero", "subtract"])
+def test_a_trained_network_is_the_integer_network(data, chosen, tmp_path):
+    floating = Run(chosen, seed=5)
+    integer = convert(floating.finish(data.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None))
+    images = data.validation.images
+    with torch.no_grad():
+        logits, _ = floating.average.eval()(images)
+    observed = trace(integer, encode(images, integer.input_coding), preset("default"))
+    scale = 2 ** (integer.layers[-1].gain[0] / 4 - integer.numerics.fraction_width)
+    count = torch.arange(1, integer.timesteps + 1)[:, None]
+    distance = (observed.logits * scale / count - logits.transpose(0, 1)).abs()
+    # A spike may move by a slot where a sum is close to a threshold: magnitudes are truncated.
+    assert distance.median() < 0.01 * logits.std() and distance.max() < 0.5 * logits.std()
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(data, tmp_path):
+    made = [Run(SMALL, seed).finish(data.train, tmp_path / f"{i}.pt", lambda epoch, loss: None)
+            for i, seed in enumerate((7, 7, 8))]
+    assert same(made[0], made[1]) and not same(made[0], made[2])
+
+
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(data, tmp_path):
+    whole = Run(SMALL, 7)
+    expected = whole.finish(data.train, tmp_path / "whole.pt", lambda epoch, loss: None)
+    killed = Run(SMALL, 7)
+    killed.train_epoch(data.train)
+    killed.train_epoch(data.train)
+    killed.save(tmp_path / "killed.pt")
+    again, epochs = Run(SMALL, 7), []
+    assert again.resume(tmp_path / "killed.pt")
+    resumed = again.finish(data.train, tmp_path / "killed.pt", lambda epoch, loss: epochs.append(epoch))
+    assert epochs == [3, 4] and same(resumed, expected)
+
+
+def test_a_checkpoint_of_another_run_is_not_used(data, tmp_path):
+    Run(SMALL, 7).save(tmp_path / "checkpoint.pt")
+    assert Run(SMALL, 7).resume(tmp_path / "checkpoint.pt")
+    assert not Run(SMALL, 8).resume(tmp_path / "checkpoint.pt")
+    assert not Run(replace(SMALL, rate=0.5), 7).resume(tmp_path / "checkpoint.pt")
+    assert not Run(SMALL, 7).resume(tmp_path / "missing.pt")
+
+
+def two_classes():
+    """A network that only lends its readout's scale, and its two timesteps."""
+    readout = Layer(name="readout", readout=True, weight=torch.zeros(2, 1, 1, 1, dtype=torch.uint8),
+                    bias=torch.zeros(2, dtype=torch.int32), gain=torch.zeros(2, dtype=torch.int32))
+    return Network(name="two", shape=(1, 1, 1), input_coding=Coding(), layers=(readout,), timesteps=2)
+
+
+def observed(*logits):
+    """A trace whose images have these logits after each of two timesteps, in natural units."""
+    logits = (torch.tensor(logits) * 4096).int()
+    return Trace(logits=logits, counters={}, signatures=torch.zeros(len(logits), 2, 1, dtype=torch.int64))
+
+
+def test_the_exit_threshold_is_the_largest_that_loses_nothing():
+    # The first image is sure and right at once, entropy 0.13 bits; the second is wrong at first, with 0.84 bits.
+    history = observed([[4.0, 0], [8.0, 0]], [[0, 1.0], [3.0, 0]])
+    labels = torch.tensor([0, 0])
+    assert accuracies(history, labels) == [0.5, 1.0]
+    assert exit_threshold(two_classes(), history, labels) == 26 / 32
+
+
+def test_the_exit_threshold_is_as_high_as_can_be_where_one_timestep_is_enough():
+    history = observed([[4.0, 0], [8.0, 0]], [[1.0, 0], [3.0, 0]])
+    assert exit_threshold(two_classes(), history, torch.tensor([0, 0])) == 1.0
+
+
+@pytest.mark.parametrize("name", ["digits-ttfs", "digits-lif"])
+def test_the_committed_networks_are_as_good_as_promised(data, name):
+    trained = load(NETWORKS / name)
+    integer = convert(trained)
+    assert trained.header.layers == recipe(name).layers
+    rows = sum(-(-layer.out_channels // 16) * layer.weight[0].numel() for layer in integer.layers)
+    assert rows <= preset("tiny").rows
+    codes = encode(data.test.images, integer.input_coding)
+    answer = run(integer, codes, preset("tiny"))
+    right = (answer.classes == data.test.labels).double().mean().item()
+    static = accuracies(trace(integer, codes, preset("tiny")), data.test.labels)[-1]
+    assert right >= 0.975 and static >= 0.975 and right >= static - 0.005
+    assert answer.timesteps.double().mean() <= 1.5
+
+
+@pytest.mark.parametrize("name", ["digits-ttfs", "digits-lif"])
+def test_the_committed_networks_hold_the_validation_accuracy_they_state(data, name):
+    trained = load(NETWORKS / name)
+    integer = convert(trained)
+    codes = encode(data.validation.images, integer.input_coding)
+    assert tuple(accuracies(trace(integer, codes, preset("default")), data.validation.labels)) == (
+        trained.header.validation_accuracy)
+
+
+def test_the_command_trains_resumes_and_writes_a_network(tmp_path, capsys):
+    command = ["train", "digits-lif", "--epochs", "1", "--out", str(tmp_path / "out"),
+               "--build", str(tmp_path / "build")]
+    assert main(command) == 0
+    written = load(tmp_path / "out" / "digits-lif")
+    assert written.header.recipe["epochs"] == 1 and len(written.header.validation_accuracy) == 4
+    assert "wrote" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "going on after epoch 1" in capsys.readouterr().out
+    assert same(load(tmp_path / "out" / "digits-lif"), written)
+
+
+def test_the_command_refuses_an_unknown_recipe_in_one_sentence(capsys):
+    assert main(["train", "digits-cnn"]) == 1
+    assert capsys.readouterr().err == (
+        "error: there is no recipe called 'digits-cnn'; there are digits-ttfs, digits-lif\n")
+
+
+def test_the_command_refuses_no_epochs_at_all(capsys):
+    assert main(["train", "digits-lif", "--epochs", "0"]) == 1
+    assert capsys.readouterr().err == "error: epochs must be at least 1, not 0\n"
