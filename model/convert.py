@@ -9,7 +9,7 @@ from .trained import NORM_EPSILON, ConvSpec, LinearSpec, Trained
 
 __all__ = ["KERNEL_LIMIT", "fold", "convert"]
 
-# The walker counts the taps of a convolution in three bits.
+# Of a convolution; the kernel of a linear layer covers its map, however large.
 KERNEL_LIMIT = 7
 
 
@@ -78,8 +78,7 @@ def _layer(trained: Trained, spec: ConvSpec | LinearSpec, kernel: tuple[int, ...
         raise NetworkError(f"layer {spec.name}: a bias fits {numerics.accumulator_width} bits, "
                            f"{numerics.potential_min} to {numerics.potential_max}, found {low} to {high}")
 
-    window = {} if spec.kind == "linear" else {"stride": spec.stride, "padding": spec.padding, "pool": spec.pool}
     neuron = {} if readout else {"coding": header.coding, "leak_shift": header.leak_shift,
                                  "reset": Reset[header.reset.upper()]}
     return Layer(name=spec.name, weight=codes, bias=bias.int(), gain=gain, weight_grain=header.weight_grain,
-                 readout=readout, **window, **neuron)
+                 stride=spec.stride, padding=spec.padding, pool=spec.pool, readout=readout, **neuron)

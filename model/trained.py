@@ -5,7 +5,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -40,7 +40,11 @@ class ConvSpec(_Strict):
 
 
 class LinearSpec(_Strict):
-    """A fully connected layer."""
+    """A fully connected layer: a convolution whose kernel covers the map."""
+
+    stride: ClassVar[int] = 1
+    padding: ClassVar[int] = 0
+    pool: ClassVar[int] = 1
 
     kind: Literal["linear"] = "linear"
     name: str
@@ -101,13 +105,10 @@ class Header(_Strict):
         """Shape of every layer's weight as a convolution; a linear layer's kernel covers its map."""
         kernels, (channels, *sides) = [], self.shape
         for layer in self.layers:
-            if layer.kind == "linear":
-                kernels.append((layer.channels, channels, *sides))
-                sides = [1, 1]
-            else:
-                kernels.append((layer.channels, channels, layer.kernel, layer.kernel))
-                sides = [((side + 2 * layer.padding - layer.kernel) // layer.stride + 1) // layer.pool
-                         for side in sides]
+            kernel = tuple(sides) if layer.kind == "linear" else (layer.kernel, layer.kernel)
+            kernels.append((layer.channels, channels, *kernel))
+            sides = [((side + 2 * layer.padding - extent) // layer.stride + 1) // layer.pool
+                     for side, extent in zip(sides, kernel)]
             if min(sides) < 1:
                 raise NetworkError(f"layer {layer.name}: nothing is left of its map")
             channels = layer.channels

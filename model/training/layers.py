@@ -95,8 +95,7 @@ class FloatLayer(nn.Module):
 
     def pooled(self, spikes: Tensor) -> Tensor:
         """The earliest spike, that is the largest value, of each pooling window."""
-        pool = getattr(self.spec, "pool", 1)
-        return functional.max_pool2d(spikes, pool) if pool > 1 else spikes
+        return functional.max_pool2d(spikes, self.spec.pool)
 
     def _folded(self, spikes: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
         if not self.spec.batch_norm:
@@ -110,7 +109,7 @@ class FloatLayer(nn.Module):
         return fold(self.weight, self.norm_scale, self.norm_shift, mean, variance)
 
     def _convolve(self, spikes: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return functional.conv2d(spikes, weight, bias, getattr(self.spec, "stride", 1), getattr(self.spec, "padding", 0))
+        return functional.conv2d(spikes, weight, bias, self.spec.stride, self.spec.padding)
 
 
 class FloatNetwork(nn.Module):
