@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from . import exit as exit_unit
-from .config import CODE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfig
+from .config import CODE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfig, Target
 from .descriptor import pack
-from .image import Image, Section, Target, granules
+from .image import Image, Section, granules
 from .network import Layer, Network, NetworkError
 from .processor import column_groups
 from .tile import charge_bound

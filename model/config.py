@@ -1,9 +1,10 @@
 """Numbers the model, the gateware and the firmware agree on. Imports neither torch nor Amaranth."""
 
 from dataclasses import asdict, dataclass, field
+from enum import IntEnum
 
 __all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
-           "Numerics", "ProcessorConfig", "PRESETS", "preset"]
+           "GRANULE_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset"]
 
 # A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
 CODE_WIDTH = 5
@@ -17,6 +18,33 @@ NO_SYNAPSE = 15
 
 # Quarter octaves per step of a weight exponent or of a slot (4 / tau).
 GRAINS = (1, 2, 4)
+
+# Images, pictures and registers are words of this width.
+GRANULE_WIDTH = 32
+
+
+class Reset(IntEnum):
+    """What a spike does to the potential of its neuron."""
+    NONE = 0
+    ZERO = 1
+    SUBTRACT = 2
+
+
+class Rule(IntEnum):
+    """When a run stops before its last timestep."""
+    BUDGET = 0
+    ENTROPY = 1
+    PROBABILITY = 2
+    MARGIN = 3
+
+
+class Target(IntEnum):
+    """The memories that a section of an image can fill; ``TILES`` + n is tile n."""
+    DESCRIPTORS = 0
+    PARAMETERS = 1
+    SCALES = 2
+    SPIKES = 3
+    TILES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +109,7 @@ class ProcessorConfig:
     classes : int
         Logits the exit unit holds.
     timesteps : int
-        Longest run of a network, at most 32.
+        Longest run of a network, 2 to 32.
     numerics : Numerics
 
     Raises
@@ -107,9 +135,11 @@ class ProcessorConfig:
             raise ValueError(f"columns must be a multiple of {LANES} between {LANES} and 512, not {self.columns}")
         if self.encoders not in (1, 2, 4, 8, 16):
             raise ValueError(f"encoders must be 1, 2, 4, 8 or 16, not {self.encoders}")
+        if self.encoders >= self.columns:
+            raise ValueError(f"encoders must be fewer than columns ({self.columns}), not {self.encoders}")
         for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2, 1 << 20),
                                 ("state_words", 2, 1 << 20), ("parameter_words", 2, 1 << 16),
-                                ("layers", 2, 64), ("classes", 2, 1024), ("timesteps", 1, 32)):
+                                ("layers", 2, 64), ("classes", 2, 1024), ("timesteps", 2, 32)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}, not {value}")

@@ -17,12 +17,12 @@ DESCRIPTOR = (
         "hold": 1,            # repeat the last spikes in timesteps the mask leaves out
         "source": 6,          # the layer whose spikes are read, counted from 1; 0 is the picture
     },
-    {"input_height": 16, "input_width": 16},
-    {"input_channels": 16, "input_words": 16},              # words per input pixel
+    {"input_height": 10, "input_width": 10},
+    {"input_channels": 13, "input_words": 9},              # words per input pixel
     {"kernel_height": 8, "kernel_width": 8, "stride": 4, "padding": 4, "pool": 4},
-    {"output_height": 16, "output_width": 16},              # after pooling
-    {"output_channels": 16, "output_words": 16},            # words per output pixel
-    {"output_pixels": 24, "pool_area": 8},                  # height x width; pool x pool
+    {"output_height": 10, "output_width": 10},              # after pooling
+    {"output_channels": 13, "output_words": 9},            # words per output pixel
+    {"output_pixels": 20, "pool_area": 8},                  # height x width; pool x pool
     {"input_base": 24},                                     # spike store word
     {"output_base": 24},                                    # spike store word
     {"row_base": 24},                                       # tile row of the first column group

@@ -13,12 +13,10 @@ from torch import Tensor
 
 from .logarithm import leading_one
 from .network import Network, Rule
-from .tables import DISTANCE_MAX, EXP_INDEX_WIDTH, EXP_TABLE, EXP_WIDTH, LOG_INDEX_WIDTH, LOG_TABLE, LOG_WIDTH
+from .tables import (DISTANCE_MAX, EXP_INDEX_WIDTH, EXP_TABLE, EXP_WIDTH, LOG_INDEX_WIDTH, LOG_TABLE, LOG_WIDTH,
+                     SCALE_WIDTH, SHIFT_MAX)
 
-__all__ = ["SCALE_WIDTH", "SHIFT_MAX", "Settings", "settings", "threshold_code", "Evidence", "best", "weigh", "sure"]
-
-SCALE_WIDTH = 16
-SHIFT_MAX = 31
+__all__ = ["Settings", "settings", "threshold_code", "Evidence", "best", "weigh", "sure"]
 
 
 @dataclass(frozen=True, kw_only=True)

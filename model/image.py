@@ -32,20 +32,18 @@ head            content
 
 import zlib
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
 
-from .config import CODE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig
+from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Target
 from .descriptor import DESCRIPTOR_WORDS, unpack
 from .network import Coding, Rule
 
-__all__ = ["MAGIC", "VERSION", "GRANULE_WIDTH", "ImageError", "Target", "Section", "Image", "picture"]
+__all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
 MAGIC = int.from_bytes(b"FLIM", "little")
 VERSION = 1
-GRANULE_WIDTH = 32
 NAME_WORDS = 8
 HEADER_WORDS = 10 + NAME_WORDS
 SECTION_HEAD_WORDS = 3
@@ -53,15 +51,6 @@ SECTION_HEAD_WORDS = 3
 
 class ImageError(ValueError):
     """A file that is no image this processor can load; the message says what is wrong with it."""
-
-
-class Target(IntEnum):
-    """The memories a section can fill."""
-    DESCRIPTORS = 0
-    PARAMETERS = 1
-    SCALES = 2
-    SPIKES = 3
-    TILES = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,33 +1,17 @@
 """A network in the numbers of the hardware, independent of any processor's size."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import torch
 from torch import Tensor
 
-from .config import GRAINS, SIGN_BIT, Numerics
+from .config import GRAINS, SIGN_BIT, Numerics, Reset, Rule
 
 __all__ = ["NetworkError", "Coding", "Reset", "Rule", "Exit", "Layer", "Network"]
 
 
 class NetworkError(ValueError):
     """A network that cannot run; the message names the layer, the limit and the value found."""
-
-
-class Reset(IntEnum):
-    """What a spike does to the potential of its neuron."""
-    NONE = 0
-    ZERO = 1
-    SUBTRACT = 2
-
-
-class Rule(IntEnum):
-    """When a run stops before its last timestep."""
-    BUDGET = 0
-    ENTROPY = 1
-    PROBABILITY = 2
-    MARGIN = 3
 
 
 @dataclass(frozen=True, kw_only=True)

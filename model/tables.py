@@ -2,7 +2,7 @@
 
 from math import log2
 
-__all__ = ["mantissas", "thresholds", "octave_shift", "EXP_WIDTH", "EXP_INDEX_WIDTH", "EXP_TABLE", "DISTANCE_MAX",
+__all__ = ["mantissas", "thresholds", "octave_shift", "SCALE_WIDTH", "SHIFT_MAX", "EXP_WIDTH", "EXP_INDEX_WIDTH", "EXP_TABLE", "DISTANCE_MAX",
            "LOG_WIDTH", "LOG_INDEX_WIDTH", "LOG_TABLE", "CRC_WIDTH", "CRC_POLYNOMIAL", "CRC_INITIAL", "crc_step"]
 
 
@@ -25,6 +25,10 @@ def thresholds(fraction_width: int, half: bool) -> tuple[int, ...]:
     """2^(-f/4) for f = 0..3, or half a quarter octave below each."""
     return tuple(round(2 ** (fraction_width - (2 * f + half) / 8)) for f in range(4))
 
+
+# The exit unit multiplies logits by 16-bit scales and shifts the products right.
+SCALE_WIDTH = 16
+SHIFT_MAX = 31
 
 # The exit unit measures logits in octaves of their softmax, with EXP_INDEX_WIDTH bits of fraction.
 EXP_INDEX_WIDTH = 6

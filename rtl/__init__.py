@@ -1,1 +1,18 @@
-"""placeholder"""
+"""The gateware. Its modules in the order in which a spike meets them:
+
+======================  ======================================================================
+:mod:`rtl.registers`    what the host sees: the register map, on AXI4-Lite
+:mod:`rtl.loader`       the load window: images and pictures into the memories
+:mod:`rtl.sequencer`    layers inside timesteps, from their descriptors
+:mod:`rtl.walker`       the words of spikes that each output pixel reads
+:mod:`rtl.picker`       a word of spikes to one event a cycle
+:mod:`rtl.tile`         the crossbar: an event opens a row, every column adds its synapse
+:mod:`rtl.drain`        a finished pixel, a few columns a cycle, with its biases and its state
+:mod:`rtl.fire`         charges to spike times
+:mod:`rtl.pool`         the earliest spike of a window, packed into words again
+:mod:`rtl.exit`         when the answer is sure
+======================  ======================================================================
+
+:mod:`rtl.store` is the memory they share, :mod:`rtl.signature` the CRC of what leaves each layer,
+:mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level.
+"""

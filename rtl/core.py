@@ -1,0 +1,179 @@
+"""The datapath: spikes of one layer to spikes of the next. Twin of :func:`model.processor.step`."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from model.config import SILENT, WORD_WIDTH, ProcessorConfig
+
+from .drain import Drain, Parameters
+from .exit import Logit
+from .fire import Fire
+from .layouts import Charges, Descriptor, SpikeWord
+from .picker import Picker
+from .pool import Pool
+from .readout import Readout
+from .store import ADDRESS_WIDTH, Store, WriteSignature
+from .tile import Tile, WeightRow
+from .walker import Walker
+
+__all__ = ["Activity", "Emission", "Core"]
+
+
+class Activity(data.StructLayout):
+    """What the datapath does in one cycle, for the counters."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        super().__init__({
+            "event": 1,                                 # an event opened a row
+            "empty": 1,                                 # a word without spikes passed
+            "blocked": 1,                               # the tiles waited for the fire unit
+            "columns": range(cfg.group_columns + 1),    # columns in use
+            "spikes": range(cfg.encoders + 1),          # neurons that fired
+            "neurons": range(cfg.encoders + 1),         # neurons that were evaluated
+        })
+
+
+class Emission(data.StructLayout):
+    """A word that leaves the layer: 16 codes, or one logit filled up with zeros."""
+
+    def __init__(self):
+        super().__init__({
+            "valid": 1,
+            "address": ADDRESS_WIDTH,       # in the spike store; 0 for a logit
+            "word": WORD_WIDTH,
+        })
+
+
+class Core(wiring.Component):
+    """Walk, pick, integrate, drain, fire, pool.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+
+    Members
+    -------
+    layer : In(Descriptor)
+    silent : In(1)
+    fresh : In(1)
+        See :class:`~rtl.walker.Walker` and :class:`~rtl.drain.Drain`.
+    start : In(1)
+        Begin a layer. Only when idle.
+    drained : Out(1)
+        High in the cycle in which the last word of a layer is written. A readout has its last logit instead.
+    load_spikes, load_parameters, load_rows : In(WriteSignature)
+        Only when idle. One ``load_rows`` per tile.
+    logits : Out(stream.Signature(Logit(cfg)))
+    activity : Out(Activity(cfg))
+    emission : Out(Emission())
+    fault : Out(1)
+        High in the cycle of an access beyond a store or the tile's rows.
+    """
+
+    def __init__(self, cfg: ProcessorConfig):
+        self.cfg = cfg
+        super().__init__({
+            "layer": In(Descriptor),
+            "silent": In(1),
+            "fresh": In(1),
+            "start": In(1),
+            "drained": Out(1),
+            "load_spikes": In(WriteSignature(SpikeWord)),
+            "load_parameters": In(WriteSignature(Parameters(cfg))),
+            "load_rows": In(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
+            "logits": Out(stream.Signature(Logit(cfg))),
+            "activity": Out(Activity(cfg)),
+            "emission": Out(Emission()),
+            "fault": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg, layer = self.cfg, self.layer
+
+        m.submodules.spikes = spikes = Store(SpikeWord, cfg.spike_words)
+        m.submodules.parameters = parameters = Store(Parameters(cfg), cfg.parameter_words)
+        m.submodules.states = states = Store(Charges(cfg, cfg.encoders), cfg.state_words)
+        m.submodules.walker = walker = Walker(cfg)
+        m.submodules.picker = picker = Picker(cfg)
+        m.submodules.drain = drain = Drain(cfg)
+        m.submodules.fire = fire = Fire(cfg)
+        m.submodules.pool = pool = Pool(cfg)
+        m.submodules.readout = readout = Readout(cfg)
+        for block in walker, drain, fire:
+            m.d.comb += block.layer.eq(layer)
+        m.d.comb += [
+            walker.start.eq(self.start),
+            walker.silent.eq(self.silent),
+            drain.start.eq(self.start),
+            drain.fresh.eq(self.fresh),
+            picker.grain_shift.eq(layer.input_shift),
+        ]
+
+        wiring.connect(m, walker.spikes, spikes.read)
+        wiring.connect(m, walker.o, picker.i)
+
+        # All tiles see the same events and take the same time, so the first one speaks for all.
+        tiles = []
+        for index in range(cfg.tiles):
+            m.submodules[f"tile_{index}"] = tile = Tile(cfg)
+            wiring.connect(m, wiring.flipped(self.load_rows[index]), tile.load)
+            m.d.comb += [
+                tile.grain_shift.eq(layer.weight_shift),
+                tile.i.payload.eq(picker.o.payload),
+                tile.i.valid.eq(picker.o.valid),
+                tile.o.ready.eq(drain.i.ready),
+            ]
+            tiles.append(tile)
+        m.d.comb += [
+            picker.o.ready.eq(tiles[0].i.ready),
+            drain.i.valid.eq(tiles[0].o.valid),
+            Value.cast(drain.i.payload).eq(Cat(Value.cast(tile.o.payload) for tile in tiles)),
+        ]
+
+        wiring.connect(m, drain.states, states.read)
+        wiring.connect(m, drain.parameters, parameters.read)
+        wiring.connect(m, wiring.flipped(self.load_parameters), parameters.write)
+        wiring.connect(m, drain.o, fire.i)
+
+        fired = fire.o.valid & fire.o.ready
+        m.d.comb += [
+            pool.i.payload.eq(fire.o.payload),
+            pool.i.valid.eq(fire.o.valid & ~layer.readout),
+            readout.i.payload.eq(fire.o.payload),
+            readout.i.valid.eq(fire.o.valid & layer.readout),
+            fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready)),
+            states.write.address.eq(fire.o.p.place.state_address),
+            states.write.data.eq(fire.o.p.states),
+            states.write.enable.eq(fired & layer.stateful),
+        ]
+        wiring.connect(m, readout.o, wiring.flipped(self.logits))
+
+        m.d.comb += [
+            pool.o.ready.eq(1),
+            spikes.write.address.eq(Mux(pool.o.valid, pool.o.p.address, self.load_spikes.address)),
+            spikes.write.data.eq(Mux(pool.o.valid, Value.cast(pool.o.p.codes), Value.cast(self.load_spikes.data))),
+            spikes.write.enable.eq(pool.o.valid | self.load_spikes.enable),
+            self.drained.eq(pool.o.valid & pool.o.p.last),
+            self.fault.eq(walker.fault | spikes.fault | parameters.fault | states.fault),
+        ]
+
+        logit = self.logits.valid & self.logits.ready
+        m.d.comb += [
+            self.emission.valid.eq(pool.o.valid | logit),
+            self.emission.address.eq(Mux(logit, 0, pool.o.p.address)),
+            self.emission.word.eq(Mux(logit, Value.cast(self.logits.p.value).as_unsigned(), Value.cast(pool.o.p.codes))),
+        ]
+
+        event = picker.o.p
+        neurons = Mux(fired, sum(lane for lane in fire.o.p.place.lanes), 0)
+        m.d.comb += [
+            self.activity.event.eq(picker.o.valid & picker.o.ready & event.spike),
+            self.activity.empty.eq(picker.o.valid & picker.o.ready & ~event.spike),
+            self.activity.blocked.eq(picker.o.valid & ~picker.o.ready),
+            self.activity.columns.eq(event.columns),
+            self.activity.spikes.eq(Mux(fired, sum(code != SILENT for code in fire.o.p.codes), 0)),
+            self.activity.neurons.eq(neurons),
+        ]
+        return m

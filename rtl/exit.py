@@ -1,0 +1,203 @@
+"""When the answer is sure. Twin of :mod:`model.exit`."""
+
+from amaranth import *
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from model.config import ProcessorConfig, Rule
+from model.tables import (DISTANCE_MAX, EXP_INDEX_WIDTH, EXP_TABLE, EXP_WIDTH, LOG_INDEX_WIDTH, LOG_TABLE, LOG_WIDTH,
+                          SCALE_WIDTH, SHIFT_MAX)
+
+from .layouts import potential_shape
+from .logarithm import leading_one
+
+__all__ = ["ENTROPY_WIDTH", "Logit", "Verdict", "ExitUnit"]
+
+# Bits of an entropy threshold; the sequencer refuses larger ones.
+ENTROPY_WIDTH = 16
+THRESHOLD_WIDTH = 32
+
+
+class Logit(data.StructLayout):
+    """The readout's potential for one class, in the order of the classes."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        super().__init__({"value": potential_shape(cfg), "last": 1})
+
+
+class Verdict(data.StructLayout):
+    """What the exit unit makes of a timestep."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        super().__init__({
+            "best": range(cfg.classes),     # class of the largest logit, the lowest of equals
+            "sure": 1,                      # the rule stops the run
+        })
+
+
+class ExitUnit(wiring.Component):
+    """Weigh the logits of one timestep.
+
+    Takes one logit a cycle and finds the best. Then reads them again, one a cycle, to add up what the
+    others weigh against it; offers the verdict ``classes`` + 8 cycles after the last logit. Takes no
+    logits meanwhile, nor until the verdict has been accepted.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+
+    Members
+    -------
+    rule : In(2)
+    threshold : In(32)
+        In the units of :func:`model.exit.threshold_code`.
+    scale : In(16)
+        Of the timestep.
+    shift : In(5)
+        None of these four may change from the first logit to the verdict.
+    i : In(stream.Signature(Logit(cfg)))
+    o : Out(stream.Signature(Verdict(cfg)))
+    read_class : In(range(cfg.classes))
+    read_data : Out(potential_shape(cfg))
+        The logit of ``read_class`` one cycle before, while no logits are being weighed.
+    """
+
+    def __init__(self, cfg: ProcessorConfig):
+        self.cfg = cfg
+        super().__init__({
+            "rule": In(2),
+            "threshold": In(THRESHOLD_WIDTH),
+            "scale": In(SCALE_WIDTH),
+            "shift": In(range(SHIFT_MAX + 1)),
+            "i": In(stream.Signature(Logit(cfg))),
+            "o": Out(stream.Signature(Verdict(cfg))),
+            "read_class": In(range(cfg.classes)),
+            "read_data": Out(potential_shape(cfg)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg = self.cfg
+        m.submodules.logits = logits = memory.Memory(shape=potential_shape(cfg), depth=cfg.classes, init=[])
+        write_port, read_port = logits.write_port(), logits.read_port()
+        m.d.comb += self.read_data.eq(read_port.data)
+
+        best = Signal(range(cfg.classes))
+        largest = Signal(potential_shape(cfg))
+        index = Signal(range(cfg.classes + 1))
+        count = Signal.like(index)
+
+        # Sums over the classes: S and U of model.exit.
+        total = Signal(EXP_WIDTH + bits_for(cfg.classes - 1))
+        weighted = Signal(len(total) + bits_for(DISTANCE_MAX))
+        margin = Signal(range(DISTANCE_MAX + 1))
+
+        # The logits again, one stage a cycle: read, measure, scale, weigh.
+        reading = Signal()
+        measured_valid, scaled_valid, weighed_valid = Signal(), Signal(), Signal()
+        measured_best, scaled_best, weighed_best = Signal(), Signal(), Signal()
+        read_valid, read_best = Signal(), Signal()
+        behind = Signal(cfg.numerics.accumulator_width)
+        product = Signal(len(behind) + SCALE_WIDTH)
+        distance = Signal(range(DISTANCE_MAX + 1))
+
+        rounded = (product + ((1 << self.shift) >> 1)) >> self.shift
+        exponential = Signal(EXP_WIDTH)
+        with m.Switch(distance[:EXP_INDEX_WIDTH]):
+            for entry, value in enumerate(EXP_TABLE):
+                with m.Case(entry):
+                    m.d.comb += exponential.eq(value)
+        weight = Signal(EXP_WIDTH)
+        m.d.comb += weight.eq(exponential >> distance[EXP_INDEX_WIDTH:])
+
+        m.d.sync += [
+            read_valid.eq(reading), read_best.eq(index == best),
+            measured_valid.eq(read_valid), measured_best.eq(read_best),
+            behind.eq(largest - read_port.data),
+            scaled_valid.eq(measured_valid), scaled_best.eq(measured_best),
+            product.eq(behind * self.scale),
+            weighed_valid.eq(scaled_valid), weighed_best.eq(scaled_best),
+            distance.eq(Mux(rounded > DISTANCE_MAX, DISTANCE_MAX, rounded)),
+        ]
+        with m.If(weighed_valid):
+            m.d.sync += [
+                total.eq(total + weight),
+                weighted.eq(weighted + distance * weight),
+            ]
+            with m.If(~weighed_best & (distance < margin)):
+                m.d.sync += margin.eq(distance)
+
+        log_total = self.logarithm(m, total)
+        unsure = Signal(len(weighted) + LOG_WIDTH)
+        bound = Signal(len(total) + ENTROPY_WIDTH)
+        sure = Signal()
+        with m.Switch(self.rule):
+            with m.Case(Rule.ENTROPY):
+                m.d.comb += sure.eq(unsure < bound)
+            with m.Case(Rule.PROBABILITY):
+                m.d.comb += sure.eq(total < self.threshold)
+            with m.Case(Rule.MARGIN):
+                m.d.comb += sure.eq(margin > self.threshold)
+
+        m.d.comb += [
+            write_port.addr.eq(index),
+            write_port.data.eq(self.i.p.value),
+            read_port.addr.eq(self.read_class),
+        ]
+        with m.FSM():
+            with m.State("COLLECT"):
+                m.d.comb += [
+                    self.i.ready.eq(1),
+                    write_port.en.eq(self.i.valid),
+                ]
+                with m.If(self.i.valid):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If((index == 0) | (self.i.p.value > largest)):
+                        m.d.sync += [largest.eq(self.i.p.value), best.eq(index)]
+                    with m.If(self.i.p.last):
+                        m.d.sync += [
+                            count.eq(index),
+                            index.eq(0),
+                            Cat(total, weighted).eq(0),
+                            margin.eq(DISTANCE_MAX),
+                        ]
+                        m.next = "WEIGH"
+            with m.State("WEIGH"):
+                m.d.comb += [reading.eq(1), read_port.addr.eq(index)]
+                m.d.sync += index.eq(index + 1)
+                with m.If(index == count):
+                    m.d.sync += index.eq(0)
+                    m.next = "SUM"
+            with m.State("SUM"):
+                with m.If(~(read_valid | measured_valid | scaled_valid | weighed_valid)):
+                    m.d.sync += [
+                        # Both sides of the entropy rule times S, so that nothing is divided.
+                        unsure.eq(total * log_total + (weighted << LOG_WIDTH - EXP_INDEX_WIDTH)),
+                        bound.eq(total * self.threshold[:ENTROPY_WIDTH]),
+                    ]
+                    m.next = "DECIDE"
+            with m.State("DECIDE"):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.p.best.eq(best),
+                    self.o.p.sure.eq(sure),
+                ]
+                with m.If(self.o.ready):
+                    m.next = "COLLECT"
+        return m
+
+    def logarithm(self, m, total):
+        """log2 of ``total``, which has EXP_WIDTH - 1 fraction bits and is at least one."""
+        octave = leading_one(m, total)
+        # The bits after the leading one.
+        index = Signal(LOG_INDEX_WIDTH)
+        m.d.comb += index.eq((total << LOG_INDEX_WIDTH) >> octave)
+        fraction = Signal(range(max(LOG_TABLE) + 1))
+        with m.Switch(index):
+            for entry, value in enumerate(LOG_TABLE):
+                with m.Case(entry):
+                    m.d.comb += fraction.eq(value)
+        logarithm = Signal(LOG_WIDTH + len(octave))
+        m.d.comb += logarithm.eq(((octave - (EXP_WIDTH - 1)) << LOG_WIDTH) + fraction)
+        return logarithm

@@ -1,0 +1,80 @@
+"""Payloads and structures that pass between components."""
+
+from amaranth import *
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+from model.config import CODE_WIDTH, LANES, ProcessorConfig
+from model.descriptor import DESCRIPTOR
+
+__all__ = ["LEVEL_WIDTH", "GAIN_WIDTH", "DESCRIPTOR_WORD", "Descriptor", "SpikeWord", "WalkedWord", "Event",
+           "Charges", "Parameter", "potential_shape", "row_width"]
+
+# Quarter octaves of a spike: slot times grain.
+LEVEL_WIDTH = 7
+GAIN_WIDTH = 8
+DESCRIPTOR_WORD = 32
+
+# Codes of 16 neighbouring channels.
+SpikeWord = data.ArrayLayout(unsigned(CODE_WIDTH), LANES)
+
+
+def _descriptor():
+    fields = {}
+    for index, word in enumerate(DESCRIPTOR):
+        offset = index * DESCRIPTOR_WORD
+        for name, width in word.items():
+            fields[name] = data.Field(unsigned(width), offset)
+            offset += width
+    return data.FlexibleLayout(len(DESCRIPTOR) * DESCRIPTOR_WORD, fields)
+
+
+# The fields of model.descriptor, in the order in which they are fetched.
+Descriptor = _descriptor()
+
+
+def potential_shape(cfg: ProcessorConfig) -> Shape:
+    """Charges, potentials and logits."""
+    return signed(cfg.numerics.accumulator_width)
+
+
+def row_width(cfg: ProcessorConfig) -> int:
+    """Bits of a tile's row address."""
+    return bits_for(cfg.rows - 1)
+
+
+class WalkedWord(data.StructLayout):
+    """A spike word on its way to the picker."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        super().__init__({
+            "codes": SpikeWord,
+            "row": row_width(cfg),                          # of lane 0
+            "columns": range(cfg.group_columns + 1),        # columns the group uses
+            "last": 1,                                      # the pixel is complete after this word
+        })
+
+
+class Event(data.StructLayout):
+    """A spike that opens a row, or the empty beat of a word without spikes."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        super().__init__({
+            "row": row_width(cfg),
+            "level": LEVEL_WIDTH,                           # quarter octaves
+            "columns": range(cfg.group_columns + 1),        # columns the group uses
+            "spike": 1,                                     # clear in an empty beat
+            "last": 1,                                      # the pixel is complete after this event
+        })
+
+
+class Parameter(data.StructLayout):
+    """What a neuron fires with. Lies in memory as 32 bits."""
+
+    def __init__(self):
+        super().__init__({"bias": signed(24), "gain": signed(GAIN_WIDTH)})
+
+
+def Charges(cfg: ProcessorConfig, count: int) -> data.ArrayLayout:
+    """Potentials of ``count`` columns."""
+    return data.ArrayLayout(potential_shape(cfg), count)

@@ -1,0 +1,206 @@
+"""The processor: registers, loader, sequencer, core, exit unit. Twin of :mod:`model.processor`."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from model.config import ProcessorConfig, Target
+from model.descriptor import DESCRIPTOR_WORDS
+from model.tables import SCALE_WIDTH
+
+from .axi import AxiLiteSignature
+from .core import Core, Emission, Parameters, SpikeWord, WeightRow
+from .exit import ExitUnit
+from .layouts import DESCRIPTOR_WORD
+from .loader import Loader, LoadTarget
+from .registers import Registers, description
+from .sequencer import ErrorCode, Sequencer
+from .signature import Signature
+from .store import Store
+
+__all__ = ["Processor"]
+
+COUNTER_WIDTH = 32
+
+
+class Processor(wiring.Component):
+    """A spiking processor behind an AXI4-Lite slave.
+
+    Load an image and a picture through the load window, write the settings, start, and wait for the
+    interrupt; ``registers.rdl`` describes every register.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+
+    Members
+    -------
+    s_axil_* : AXI4-Lite slave, see :class:`rtl.axi.AxiLiteSignature`
+    interrupt : Out(1)
+        High while an enabled cause is set.
+    trace_valid, trace_layer, trace_timestep, trace_address, trace_word : Out
+        One word that a layer emits: 16 spike codes and their address in the spike store, or a logit.
+    """
+
+    def __init__(self, cfg: ProcessorConfig):
+        self.cfg = cfg
+        bus = AxiLiteSignature(bits_for(description().size - 1)).flip().members
+        super().__init__({
+            # Flat, so that the ports have the names that other tools expect.
+            **{f"s_axil_{name}": member for name, member in bus.items()},
+            "interrupt": Out(1),
+            "trace_valid": Out(1),
+            "trace_layer": Out(range(cfg.layers)),
+            "trace_timestep": Out(range(cfg.timesteps + 1)),
+            "trace_address": Out(Emission()["address"].shape),
+            "trace_word": Out(Emission()["word"].shape),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg = self.cfg
+
+        failed = Signal()
+        m.submodules.registers = registers = Registers()
+        m.submodules.core = core = ResetInserter(failed)(Core(cfg))
+        m.submodules.sequencer = sequencer = ResetInserter(failed)(Sequencer(cfg))
+        m.submodules.exit = exit_unit = ResetInserter(failed)(ExitUnit(cfg))
+        m.submodules.signature = signature = Signature(cfg)
+        m.submodules.descriptors = descriptors = Store(unsigned(DESCRIPTOR_WORD), cfg.layers * DESCRIPTOR_WORDS)
+        m.submodules.scales = scales = Store(unsigned(SCALE_WIDTH), cfg.timesteps)
+
+        for name in registers.bus.signature.members:
+            port, member = getattr(self, f"s_axil_{name}"), getattr(registers.bus, name)
+            m.d.comb += port.eq(member) if self.signature.members[f"s_axil_{name}"].flow is Out else member.eq(port)
+
+        # The memories that images fill, each with its write port.
+        writes = {
+            LoadTarget(Target.DESCRIPTORS, descriptors.depth, DESCRIPTOR_WORD): descriptors.write,
+            LoadTarget(Target.SCALES, cfg.timesteps, SCALE_WIDTH): scales.write,
+            LoadTarget(Target.PARAMETERS, cfg.parameter_words, Parameters(cfg).size): core.load_parameters,
+            LoadTarget(Target.SPIKES, cfg.spike_words, SpikeWord.size): core.load_spikes,
+            **{LoadTarget(Target.TILES + tile, cfg.rows, WeightRow(cfg).size): port
+               for tile, port in enumerate(core.load_rows)},
+        }
+        m.submodules.loader = loader = ResetInserter(registers.control_abort)(Loader(list(writes)))
+        for port, enable in zip(writes.values(), loader.enables):
+            m.d.comb += [
+                port.address.eq(loader.address),
+                Value.cast(port.data).eq(loader.data),
+                port.enable.eq(enable),
+            ]
+        busy = sequencer.busy
+        m.d.comb += [
+            # Words that come during a run are refused below.
+            loader.i.payload.eq(registers.load.payload),
+            loader.i.valid.eq(registers.load.valid & ~busy),
+            registers.load.ready.eq(1),
+        ]
+
+        m.d.comb += [
+            sequencer.run.layers.eq(registers.network_layers),
+            sequencer.run.timesteps.eq(registers.network_timesteps),
+            sequencer.run.classes.eq(registers.network_classes),
+            sequencer.run.rule.eq(registers.exit_rule),
+            sequencer.run.threshold.eq(registers.exit_threshold),
+            sequencer.start.eq(registers.control_start & ~loader.loading),
+            sequencer.drained.eq(core.drained),
+
+            core.layer.eq(sequencer.layer),
+            core.silent.eq(sequencer.silent),
+            core.fresh.eq(sequencer.fresh),
+            core.start.eq(sequencer.layer_start),
+
+            scales.read.address.eq(sequencer.timestep - 1),
+            scales.read.enable.eq(sequencer.timestep != 0),
+            exit_unit.rule.eq(registers.exit_rule),
+            exit_unit.threshold.eq(registers.exit_threshold),
+            exit_unit.shift.eq(registers.exit_shift),
+            exit_unit.scale.eq(scales.read.data),
+            exit_unit.read_class.eq(registers.logits_address),
+
+            signature.clear.eq(sequencer.begin),
+            signature.layer.eq(sequencer.layer_index),
+            signature.word.eq(core.emission.word),
+            signature.valid.eq(core.emission.valid),
+            signature.read_layer.eq(registers.signatures_address),
+
+            self.trace_valid.eq(core.emission.valid),
+            self.trace_layer.eq(sequencer.layer_index),
+            self.trace_timestep.eq(sequencer.timestep),
+            self.trace_address.eq(core.emission.address),
+            self.trace_word.eq(core.emission.word),
+        ]
+        wiring.connect(m, sequencer.descriptors, descriptors.read)
+        wiring.connect(m, core.logits, exit_unit.i)
+        wiring.connect(m, exit_unit.o, sequencer.verdict)
+
+        self.count(m, registers, sequencer, core.activity)
+        self.report_errors(m, registers, sequencer, loader, core.fault & busy, failed)
+
+        m.d.sync += registers.signatures_data.eq(signature.read_data)
+        m.d.comb += [
+            registers.logits_data.eq(exit_unit.read_data),
+            registers.status_busy.eq(busy),
+            registers.status_loading.eq(loader.loading),
+            registers.result_class_index.eq(sequencer.best),
+            registers.result_timestep.eq(sequencer.timestep),
+            registers.interrupt_done.eq(sequencer.done),
+            self.interrupt.eq((registers.interrupt_done_value & registers.interrupt_enable_done)
+                              | (registers.interrupt_error_value & registers.interrupt_enable_error)),
+            registers.capability_columns_columns.eq(cfg.columns),
+            registers.capability_columns_tiles.eq(cfg.tiles),
+            registers.capability_columns_encoders.eq(cfg.encoders),
+            registers.capability_rows.eq(cfg.rows),
+            registers.capability_spike_words.eq(cfg.spike_words),
+            registers.capability_state_words.eq(cfg.state_words),
+            registers.capability_parameter_words.eq(cfg.parameter_words),
+            registers.capability_limits_layers.eq(cfg.layers),
+            registers.capability_limits_timesteps.eq(cfg.timesteps),
+            registers.capability_limits_classes.eq(cfg.classes),
+        ]
+        return m
+
+    def count(self, m, registers, sequencer, activity):
+        """The counters of a run; they keep their last value until the next one begins."""
+        increments = {
+            "cycles": sequencer.busy,
+            "busy_cycles": activity.event,
+            "empty_cycles": activity.empty,
+            "fire_cycles": activity.blocked,
+            "events": activity.event,
+            "synaptic_operations": Mux(activity.event, activity.columns, 0),
+            "spikes": activity.spikes,
+            "neurons": activity.neurons,
+        }
+        for name, increment in increments.items():
+            counter = Signal(COUNTER_WIDTH, name=name)
+            m.d.comb += getattr(registers, name).eq(counter)
+            m.d.sync += counter.eq(Mux(sequencer.begin, 0, counter + increment))
+
+    def report_errors(self, m, registers, sequencer, loader, fault, failed):
+        """The error register: the first error since the host cleared the cause, and what ends a run."""
+        code, layer, detail = (Signal.like(getattr(registers, f"error_{part}")) for part in ("code", "layer", "detail"))
+        m.d.comb += [
+            registers.error_code.eq(code),
+            registers.error_layer.eq(layer),
+            registers.error_detail.eq(detail),
+        ]
+        # (condition, code, detail, whether it ends a run)
+        errors = [
+            (sequencer.busy & registers.control_abort, ErrorCode.ABORTED, 0, True),
+            (fault, ErrorCode.ADDRESS, 0, True),
+            (sequencer.busy & (registers.cycles >= registers.cycle_limit), ErrorCode.CYCLES, registers.cycles, True),
+            (sequencer.failed, sequencer.failure.code, sequencer.failure.detail, True),
+            (registers.rejected, ErrorCode.REGISTER, registers.rejected_address, False),
+            (loader.error, ErrorCode.LOAD, 0, False),
+            (registers.control_start & loader.loading, ErrorCode.LOAD, 0, False),
+            (sequencer.busy & (registers.control_start | registers.load.valid), ErrorCode.BUSY, 0, False),
+        ]
+        m.d.comb += failed.eq(Cat(condition for condition, *_, ends in errors if ends).any())
+        for condition, error, about, _ in reversed(errors):
+            with m.If(condition):
+                m.d.comb += registers.interrupt_error.eq(1)
+                with m.If(~registers.interrupt_error_value):
+                    m.d.sync += [code.eq(error), layer.eq(sequencer.layer_index), detail.eq(about)]

@@ -1,0 +1,242 @@
+"""Layers inside timesteps, from their descriptors. Twin of :func:`model.processor.trace`."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from model.config import GRAINS, ProcessorConfig, Reset, Rule
+from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS
+
+from .exit import ENTROPY_WIDTH, Verdict
+from .layouts import DESCRIPTOR_WORD, Descriptor
+from .registers import enumeration, registers
+from .store import ReadSignature
+
+__all__ = ["ErrorCode", "Run", "Failure", "Sequencer"]
+
+ErrorCode = enumeration("ErrorCode")
+
+# Fields of a descriptor that count something, so must not be zero.
+COUNTS = ("window", "input_height", "input_width", "input_channels", "input_words", "kernel_height", "kernel_width",
+          "stride", "pool", "output_height", "output_width", "output_channels", "output_words", "output_pixels",
+          "pool_area")
+
+
+class Run(data.StructLayout):
+    """What the host asks for."""
+
+    def __init__(self):
+        super().__init__({
+            "layers": 8,
+            "timesteps": 8,
+            "classes": 16,
+            "rule": 2,
+            "threshold": 32,
+        })
+
+
+class Failure(data.StructLayout):
+    """Why a run ended without an answer."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        super().__init__({
+            "code": 8,
+            "layer": range(cfg.layers),
+            "detail": 32,       # settings: register address; descriptor: index of the word that holds the field
+        })
+
+
+class Sequencer(wiring.Component):
+    """Run a network: fetch a layer's descriptor, check it, run the layer; after the readout, ask whether to stop.
+
+    Fetching takes 18 cycles a layer. A layer that is not active in a timestep is skipped, and then holds
+    its spikes or is silent.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+
+    Members
+    -------
+    run : In(Run())
+        Must not change during a run.
+    start : In(1)
+    busy : Out(1)
+    descriptors : Out(ReadSignature(32))
+    layer : Out(Descriptor)
+    layer_index : Out(range(cfg.layers))
+    silent, fresh : Out(1)
+        See :class:`~rtl.core.Core`.
+    layer_start : Out(1)
+        High for one cycle to begin a layer.
+    drained : In(1)
+        High in the cycle in which a layer that is no readout ends.
+    verdict : In(stream.Signature(Verdict(cfg)))
+        Ends a readout.
+    timestep : Out(range(cfg.timesteps + 1))
+        Counted from 1. Keeps the last one after a run.
+    best : Out(range(cfg.classes))
+        Class of the largest logit so far.
+    begin : Out(1)
+        High in the cycle in which a run begins.
+    done : Out(1)
+        High in the cycle in which a run ends with an answer.
+    failed : Out(1)
+        High in the cycle in which illegal settings or an illegal descriptor end a run, or keep it from beginning.
+    failure : Out(Failure(cfg))
+        Valid while ``failed``.
+    """
+
+    def __init__(self, cfg: ProcessorConfig):
+        self.cfg = cfg
+        super().__init__({
+            "run": In(Run()),
+            "start": In(1),
+            "busy": Out(1),
+            "descriptors": Out(ReadSignature(DESCRIPTOR_WORD)),
+            "layer": Out(Descriptor),
+            "layer_index": Out(range(cfg.layers)),
+            "silent": Out(1),
+            "fresh": Out(1),
+            "layer_start": Out(1),
+            "drained": In(1),
+            "verdict": In(stream.Signature(Verdict(cfg))),
+            "timestep": Out(range(cfg.timesteps + 1)),
+            "best": Out(range(cfg.classes)),
+            "begin": Out(1),
+            "done": Out(1),
+            "failed": Out(1),
+            "failure": Out(Failure(cfg)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg, layer, run = self.cfg, self.layer, self.run
+
+        word = Signal(range(DESCRIPTOR_WORDS + 1))
+        layer_last = self.layer_index + 1 == run.layers
+        timestep_last = self.timestep == run.timesteps
+        # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
+        before = Signal(cfg.timesteps)
+        now = Signal(cfg.timesteps)
+        m.d.comb += now.eq(before + 1)
+        active = (layer.mask & now).any()
+        # Which maps hold no spikes: that of layer n is bit n + 1, the picture is bit 0.
+        silent_maps = Signal(cfg.layers + 1)
+        own_map = silent_maps.bit_select(self.layer_index + 1, 1)
+        sure = Signal()
+
+        m.d.comb += [
+            self.silent.eq(silent_maps.bit_select(layer.source, 1)),
+            self.fresh.eq(~(layer.mask & before).any()),
+            self.descriptors.address.eq(self.layer_index * DESCRIPTOR_WORDS + word),
+            self.failure.layer.eq(self.layer_index),
+        ]
+        wrong_setting, setting_address = self.check_settings(m)
+        wrong_field, field_word = self.check_descriptor(m, layer_last)
+
+        def fail(code, detail):
+            m.d.comb += [self.failed.eq(1), self.failure.code.eq(code), self.failure.detail.eq(detail)]
+
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+
+            with m.State("IDLE"):
+                with m.If(self.start):
+                    with m.If(wrong_setting):
+                        fail(ErrorCode.SETTINGS, setting_address)
+                    with m.Else():
+                        m.d.comb += self.begin.eq(1)
+                        m.d.sync += [
+                            self.layer_index.eq(0),
+                            self.timestep.eq(1),
+                            self.best.eq(0),
+                            before.eq(0),
+                            silent_maps.eq(~1),
+                            sure.eq(0),
+                            word.eq(0),
+                        ]
+                        m.next = "FETCH"
+
+            with m.State("FETCH"):
+                m.d.comb += self.descriptors.enable.eq(word != DESCRIPTOR_WORDS)
+                m.d.sync += word.eq(word + 1)
+                # A word follows its address by a cycle, and the first comes to rest lowest.
+                with m.If(word != 0):
+                    m.d.sync += Value.cast(layer).eq(Cat(Value.cast(layer)[DESCRIPTOR_WORD:], self.descriptors.data))
+                with m.If(word == DESCRIPTOR_WORDS):
+                    m.d.sync += word.eq(0)
+                    m.next = "CHECK"
+
+            with m.State("CHECK"):
+                with m.If(wrong_field):
+                    fail(ErrorCode.DESCRIPTOR, field_word)
+                    m.next = "IDLE"
+                with m.Elif(active):
+                    m.d.comb += self.layer_start.eq(1)
+                    m.d.sync += own_map.eq(0)
+                    m.next = "RUN"
+                with m.Else():
+                    with m.If(~layer.hold):
+                        m.d.sync += own_map.eq(1)
+                    m.next = "ADVANCE"
+
+            with m.State("RUN"):
+                m.d.comb += self.verdict.ready.eq(1)
+                with m.If(self.verdict.valid):
+                    m.d.sync += [sure.eq(self.verdict.p.sure), self.best.eq(self.verdict.p.best)]
+                with m.If(self.drained | self.verdict.valid):
+                    m.next = "ADVANCE"
+
+            with m.State("ADVANCE"):
+                m.next = "FETCH"
+                m.d.sync += self.layer_index.eq(self.layer_index + 1)
+                with m.If(layer_last):
+                    m.d.sync += self.layer_index.eq(0)
+                    with m.If(sure | timestep_last):
+                        m.d.comb += self.done.eq(1)
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.d.sync += [
+                            self.timestep.eq(self.timestep + 1),
+                            before.eq(Cat(C(1, 1), before)),
+                        ]
+        return m
+
+    def check_settings(self, m):
+        """Whether the run asked for is illegal, and the address of the register that says so."""
+        cfg, run = self.cfg, self.run
+        addresses = {register.inst_name: register.absolute_address for register in registers()}
+        wrong, address = Signal(), Signal(len(self.failure.detail))
+        with m.If((run.layers == 0) | (run.layers > cfg.layers) | (run.timesteps == 0)
+                  | (run.timesteps > cfg.timesteps) | (run.classes < 2) | (run.classes > cfg.classes)):
+            m.d.comb += [wrong.eq(1), address.eq(addresses["network"])]
+        with m.Elif((run.rule == Rule.ENTROPY) & run.threshold[ENTROPY_WIDTH:].any()):
+            m.d.comb += [wrong.eq(1), address.eq(addresses["exit_threshold"])]
+        return wrong, address
+
+    def check_descriptor(self, m, layer_last):
+        """Whether a field could hang the datapath or means nothing, and the index of its word."""
+        layer = self.layer
+        grain_shifts = len(GRAINS)
+        checks = [(name, layer[name] == 0) for name in COUNTS] + [
+            ("reset", layer.reset > max(Reset)),
+            ("weight_shift", layer.weight_shift >= grain_shifts),
+            ("input_shift", layer.input_shift >= grain_shifts),
+            ("output_shift", layer.output_shift >= grain_shifts),
+            # A layer reads the picture or a layer before it.
+            ("source", layer.source > self.layer_index),
+            # The last layer, and no other, is the readout; it emits each class once.
+            ("readout", layer.readout != layer_last),
+            ("output_pixels", layer.output_pixels != layer.output_height * layer.output_width),
+            ("output_pixels", layer.readout & (layer.output_pixels != 1)),
+            ("pool_area", layer.pool_area != layer.pool * layer.pool),
+            ("pool", layer.readout & (layer.pool != 1)),
+            ("output_channels", layer.readout & (layer.output_channels != self.run.classes)),
+        ]
+        wrong, word = Signal(), Signal(range(DESCRIPTOR_WORDS))
+        words = {name: index for index, fields in enumerate(DESCRIPTOR) for name in fields}
+        for name, broken in checks:
+            with m.If(broken):
+                m.d.comb += [wrong.eq(1), word.eq(words[name])]
+        return wrong, word

@@ -1,0 +1,189 @@
+"""The words of spikes that each output pixel reads. Twin of :mod:`model.walker`."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from model.config import LANES, ProcessorConfig
+
+from .layouts import Descriptor, SpikeWord, WalkedWord
+from .store import ADDRESS_WIDTH, ReadSignature
+
+__all__ = ["Walker"]
+
+
+class Walker(wiring.Component):
+    """For each column group, each output pixel, each kernel tap inside the map: the words of that input pixel.
+
+    Pixels come pooling window by pooling window. One word a cycle, the first one four cycles after
+    ``start``; taps outside the map cost nothing. A pixel without any word, and every pixel of a silent
+    source, yields one word of silence. Back-pressure on ``o`` stalls the walk.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+
+    Members
+    -------
+    layer : In(Descriptor)
+        Must not change during a walk.
+    silent : In(1)
+        The source did not spike at all: read nothing. Must not change during a walk.
+    start : In(1)
+        Begin a walk. Only after the last word of the walk before.
+    spikes : Out(ReadSignature(SpikeWord))
+    o : Out(stream.Signature(WalkedWord(cfg)))
+    fault : Out(1)
+        High in the cycle in which the walk leaves the tile's rows.
+    """
+
+    def __init__(self, cfg: ProcessorConfig):
+        self.cfg = cfg
+        super().__init__({
+            "layer": In(Descriptor),
+            "silent": In(1),
+            "start": In(1),
+            "spikes": Out(ReadSignature(SpikeWord)),
+            "o": Out(stream.Signature(WalkedWord(cfg))),
+            "fault": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg, layer = self.cfg, self.layer
+
+        step = Signal()
+        m.d.comb += step.eq(~self.o.valid | self.o.ready)
+
+        # The loops, innermost last: group, window (oy, ox), pixel of the window (py, px), tap (ky, kx), word.
+        walking = Signal()
+        channels_left = Signal.like(layer.output_channels)
+        group_row = Signal(ADDRESS_WIDTH)
+        oy, ox = Signal.like(layer.output_height), Signal.like(layer.output_width)
+        py, px = Signal.like(layer.pool), Signal.like(layer.pool)
+        ky, kx = Signal.like(layer.kernel_height), Signal.like(layer.kernel_width)
+        word = Signal.like(layer.input_words)
+
+        # Where the kernel lies on the map: its corner at the window's first pixel, and at this pixel.
+        corner_shape = signed(len(layer.input_height) + 3)
+        window_y, window_x = Signal(corner_shape), Signal(corner_shape)
+        y, x = Signal(corner_shape), Signal(corner_shape)
+
+        # Taps inside the map; ky and kx count from the first of them.
+        first_ky, rows_inside = self.taps_inside(m, y, layer.kernel_height, layer.input_height)
+        first_kx, columns_inside = self.taps_inside(m, x, layer.kernel_width, layer.input_width)
+        nothing = Signal()
+        m.d.comb += nothing.eq(self.silent | (rows_inside <= 0) | (columns_inside <= 0))
+
+        word_last = nothing | (word + 1 == layer.input_words)
+        kx_last = nothing | (kx + 1 == columns_inside)
+        ky_last = nothing | (ky + 1 == rows_inside)
+        px_last = px + 1 == layer.pool
+        py_last = py + 1 == layer.pool
+        ox_last = ox + 1 == layer.output_width
+        oy_last = oy + 1 == layer.output_height
+        group_last = channels_left <= cfg.group_columns
+
+        pixel_done = word_last & kx_last & ky_last
+        row_done = pixel_done & px_last
+        window_done = row_done & py_last
+        line_done = window_done & ox_last
+        group_done = line_done & oy_last
+
+        def next_of(counter, last):
+            return counter.eq(Mux(last, 0, counter + 1))
+
+        with m.If(step & walking):
+            m.d.sync += next_of(word, word_last)
+            with m.If(word_last):
+                m.d.sync += next_of(kx, kx_last)
+            with m.If(word_last & kx_last):
+                m.d.sync += next_of(ky, ky_last)
+            with m.If(pixel_done):
+                m.d.sync += [next_of(px, px_last), x.eq(Mux(px_last, window_x, x + layer.stride))]
+            with m.If(row_done):
+                m.d.sync += [next_of(py, py_last), y.eq(Mux(py_last, window_y, y + layer.stride))]
+            with m.If(window_done):
+                m.d.sync += [next_of(ox, ox_last), window_x.eq(x + layer.stride), x.eq(x + layer.stride)]
+            with m.If(line_done):
+                m.d.sync += [
+                    next_of(oy, oy_last),
+                    window_x.eq(-layer.padding), x.eq(-layer.padding),
+                    window_y.eq(y + layer.stride), y.eq(y + layer.stride),
+                ]
+            with m.If(group_done):
+                m.d.sync += [
+                    window_y.eq(-layer.padding), y.eq(-layer.padding),
+                    channels_left.eq(channels_left - cfg.group_columns),
+                    group_row.eq(group_row + layer.group_rows),
+                    walking.eq(~group_last),
+                ]
+        with m.If(self.start):
+            m.d.sync += [
+                walking.eq(1),
+                channels_left.eq(layer.output_channels),
+                group_row.eq(layer.row_base),
+                Cat(oy, ox, py, px, ky, kx, word).eq(0),
+                window_y.eq(-layer.padding), y.eq(-layer.padding),
+                window_x.eq(-layer.padding), x.eq(-layer.padding),
+            ]
+
+        # Stage 1: input pixel and tap.
+        pixel, tap = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
+        placed = Signal(WalkedWord(cfg))
+        placed_word = Signal.like(word)
+        placed_row = Signal(ADDRESS_WIDTH)
+        placed_valid, placed_reads = Signal(), Signal()
+        # Stage 2: spike store address and row.
+        address, row = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
+        addressed = Signal(WalkedWord(cfg))
+        addressed_valid, addressed_reads = Signal(), Signal()
+        # Stage 3: the word itself.
+        read = Signal(WalkedWord(cfg))
+        read_reads = Signal()
+
+        with m.If(step):
+            m.d.sync += [
+                pixel.eq((y + first_ky + ky)[:len(layer.input_height)] * layer.input_width
+                         + (x + first_kx + kx)[:len(layer.input_width)]),
+                tap.eq((first_ky + ky)[:len(ky)] * layer.kernel_width + (first_kx + kx)[:len(kx)]),
+                placed_word.eq(word),
+                placed_row.eq(group_row),
+                placed.columns.eq(Mux(group_last, channels_left, cfg.group_columns)),
+                placed.last.eq(pixel_done),
+                placed_valid.eq(walking),
+                placed_reads.eq(walking & ~nothing),
+
+                address.eq(layer.input_base + pixel[:20] * layer.input_words + placed_word),
+                row.eq(placed_row + tap[:16] * layer.input_channels + (placed_word << ceil_log2(LANES))),
+                addressed.eq(placed),
+                addressed_valid.eq(placed_valid),
+                addressed_reads.eq(placed_reads),
+
+                read.eq(addressed),
+                read.row.eq(row),
+                read_reads.eq(addressed_reads),
+                self.o.valid.eq(addressed_valid),
+            ]
+
+        m.d.comb += [
+            self.spikes.address.eq(address),
+            self.spikes.enable.eq(step & addressed_reads),
+            # Lane 0 is checked; a later lane beyond the rows would be a channel beyond input_channels.
+            self.fault.eq(step & addressed_reads & (row >= cfg.rows)),
+            self.o.payload.eq(read),
+            self.o.p.codes.eq(Mux(read_reads, Value.cast(self.spikes.data), ~0)),
+        ]
+        return m
+
+    def taps_inside(self, m, corner, kernel, side):
+        """The first tap inside the map along one axis, and how many there are (none if negative)."""
+        first = Signal.like(kernel)
+        count = Signal(signed(len(side) + 4))
+        end = Mux(corner + kernel > side, side - corner, kernel)
+        m.d.comb += [
+            first.eq(Mux(corner < 0, -corner, 0)),
+            count.eq(end - first),
+        ]
+        return first, count
