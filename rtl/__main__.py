@@ -1,0 +1,91 @@
+"""The gateware's door: ``python -m rtl verilog | lint | synth | registers``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from model.config import PRESETS, preset
+
+# Each command imports its own tools, so that a session installs no more than it runs.
+
+
+def export_verilog(name: str, folder: Path) -> Path:
+    """Write the processor of the preset ``name``; returns the file."""
+    from .processor import Processor
+    from .verilog import export
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"firstlight_{name}.sv"
+    path.write_text(export(Processor(preset(name)), path.stem))
+    return path
+
+
+def verilog(options):
+    for name in options.names:
+        path = export_verilog(name, options.out)
+        print(f"{path}  {len(path.read_text().splitlines())} lines")
+
+
+def lint(options):
+    from .netlist import lint
+
+    for name in options.names:
+        path = export_verilog(name, options.out)
+        warnings = lint(path, path.stem)
+        if warnings:
+            raise RuntimeError(f"{path} does not pass verilator -Wall:\n{warnings}")
+        print(f"{path} passes verilator --lint-only -Wall")
+
+
+def synth(options):
+    from .netlist import synthesize
+
+    for name in options.names:
+        path = export_verilog(name, options.out)
+        columns = preset(name).group_columns
+        table = Table("resource", title=f"{name}: {columns} columns on an ECP5")
+        table.add_column("count", justify="right")
+        table.add_column("per column", justify="right")
+        with Console(stderr=True).status(f"Yosys maps {path}"):
+            counts = synthesize(path, path.stem)
+        for resource, count in counts.items():
+            table.add_row(resource, str(count), f"{count / columns:.1f}")
+        Console().print(table)
+
+
+def registers(options):
+    from .register_docs import HEADER, write_header, write_page
+
+    folder = Path("build/registers")
+    write_header()
+    write_page(folder)
+    print(f"{HEADER}\n{folder / 'index.html'}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m rtl", description="The gateware as Verilog.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for run, summary in ((verilog, "write the SystemVerilog of a configuration"),
+                         (lint, "write it and check it with Verilator"),
+                         (synth, "write it, map it to an ECP5 with Yosys and count the cells")):
+        command = commands.add_parser(run.__name__, help=summary, description=summary.capitalize() + ".")
+        command.add_argument("--config", default="all", help=f"{', '.join(PRESETS)} or all (the default)")
+        command.add_argument("--out", type=Path, default=Path("build/verilog"), help="folder, build/verilog by default")
+        command.set_defaults(run=run)
+    commands.add_parser("registers", help="write the C header and the page of the register map").set_defaults(
+        run=registers)
+
+    options = parser.parse_args()
+    try:
+        if "config" in options:
+            options.names = list(PRESETS) if options.config == "all" else [options.config]
+        options.run(options)
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
