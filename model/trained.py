@@ -12,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
+from .config import GRAINS
 from .network import Coding, NetworkError
 
 __all__ = ["VERSION", "NORM_EPSILON", "ConvSpec", "LinearSpec", "ExitSpec", "Header", "Trained", "save", "load"]
 
 VERSION = 1
+
+NORM_TENSORS = ("norm_scale", "norm_shift", "norm_mean", "norm_variance")
 
 # Added to every variance, as in PyTorch.
 NORM_EPSILON = 1e-5
@@ -85,13 +88,13 @@ class Header(_Strict):
         Of the safetensors file.
     """
 
-    version: Literal[VERSION] = VERSION
+    version: Literal[VERSION]
     name: str
     shape: tuple[int, int, int]
     layers: tuple[LayerSpec, ...] = Field(min_length=1)
     input_coding: Coding
     coding: Coding
-    weight_grain: Literal[1, 2, 4] = 2
+    weight_grain: Literal[GRAINS] = 2
     timesteps: int = Field(default=1, ge=1, le=32)
     leak_shift: int = Field(default=0, ge=0, le=7)
     reset: Literal["none", "zero", "subtract"] = "none"
@@ -126,9 +129,6 @@ class Header(_Strict):
             for tensor in NORM_TENSORS if layer.batch_norm else ("bias",):
                 shapes[f"{layer.name}.{tensor}"] = (out,)
         return shapes
-
-
-NORM_TENSORS = ("norm_scale", "norm_shift", "norm_mean", "norm_variance")
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _sentence(path: Path, error: dict) -> str:
     if error["type"] == "union_tag_invalid":
         return (f"layer {error['input'].get('name')}: kind {error['ctx']['tag']!r} is not supported; "
                 f"supported are conv, linear")
-    if error["loc"] == ("version",):
+    if error["loc"] == ("version",) and error["type"] != "missing":
         return f"{path}: version {error['input']!r} is not supported, expected {VERSION}"
     place = ".".join(str(part) for part in error["loc"])
     return f"{path}: {place}: {error['msg']}" if place else f"{path}: {error['msg']}"

@@ -36,8 +36,6 @@ class Recipe:
         Batch norm uses its running statistics, the ones that are folded, from here on.
     sparsity : float
         Weight of the mean square root of each hidden layer's activations in the loss.
-    smoothing : float
-        Label smoothing.
     shift, rotation, zoom : float
         Largest augmentation, in pixels, degrees, and as a fraction.
 
@@ -66,7 +64,6 @@ class Recipe:
     spike_from: float = 0.0
     freeze_from: float = 0.8
     sparsity: float = 0.0
-    smoothing: float = 0.0
     shift: float = 1.0
     rotation: float = 10.0
     zoom: float = 0.1

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..digits import Split
-from ..trained import Header, Trained
+from ..trained import VERSION, Header, Trained
 from .augment import augment
 from .layers import FloatNetwork, Stage
 from .recipes import Recipe
@@ -64,8 +64,7 @@ class Run:
     def _loss(self, images: Tensor, labels: Tensor, stage: Stage) -> Tensor:
         """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and sparsity."""
         logits, activations = self.network(images, stage)
-        loss = functional.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)),
-                               label_smoothing=self.recipe.smoothing)
+        loss = functional.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)))
         for activation in activations if self.recipe.sparsity else ():
             loss = loss + self.recipe.sparsity * (activation + 1e-4).sqrt().mean()
         return loss
@@ -125,7 +124,7 @@ def header(recipe: Recipe, seed: int) -> Header:
     settings = {name: getattr(recipe, name) for name in (
         "name", "shape", "layers", "input_coding", "coding", "timesteps", "leak_shift", "reset")}
     rest = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in settings}
-    return Header(**settings, seed=seed, recipe=rest)
+    return Header(version=VERSION, **settings, seed=seed, recipe=rest)
 
 
 def network(float_network: FloatNetwork) -> Trained:

@@ -3,7 +3,7 @@
 import torch
 
 from model.network import Coding
-from model.trained import ConvSpec, Header, LinearSpec, Trained
+from model.trained import VERSION, ConvSpec, Header, LinearSpec, Trained
 
 __all__ = ["random_trained"]
 
@@ -17,7 +17,7 @@ def random_trained(seed=0, layers=LAYERS, **settings):
     generator = torch.Generator().manual_seed(seed)
     described = {"name": "small", "shape": (2, 6, 4), "input_coding": Coding(window=24, nearest=True),
                  "coding": Coding(window=24, nearest=True), **settings}
-    header = Header(layers=layers, **described)
+    header = Header(version=VERSION, layers=layers, **described)
     tensors = {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in header.tensor_shapes().items()}
     for name in tensors:
         if name.endswith("norm_variance"):

@@ -53,6 +53,13 @@ def test_refuses_another_version(path):
         load(path)
 
 
+def test_refuses_a_file_without_a_version(path):
+    file = path.with_suffix(".json")
+    file.write_text(json.dumps({key: value for key, value in json.loads(file.read_text()).items() if key != "version"}))
+    with refuses(f"{file}: version: Field required"):
+        load(path)
+
+
 def test_refuses_changed_tensors(path):
     file = path.with_suffix(".safetensors")
     data = bytearray(file.read_bytes())
