@@ -216,16 +216,23 @@ def test_cause_stays_until_a_one_is_written():
     simulate(dut, testbench)
 
 
-def test_cause_set_while_it_is_cleared_stays_set():
+@pytest.mark.parametrize("cycle, expected", [(0, 1), (1, 1), (None, 0)])
+def test_cause_set_while_it_is_cleared_stays_set(cycle, expected):
     dut = Registers()
 
-    async def testbench(ctx):
-        ctx.set(dut.interrupt_done, 1)
-        await write(ctx, dut.bus, address("interrupt"), 1)
-        ctx.set(dut.interrupt_done, 0)
-        assert ctx.get(dut.interrupt_done_value) == 1
+    async def gateware(ctx):
+        """Set the cause, then once more in the cycle in which the write is taken, in the next, or not at all."""
+        for now in (1, 0, cycle == 0, cycle == 1, 0):
+            ctx.set(dut.interrupt_done, now)
+            await ctx.tick()
 
-    simulate(dut, testbench)
+    async def host(ctx):
+        await idle(ctx, 2)
+        assert ctx.get(dut.interrupt_done_value) == 1
+        await write(ctx, dut.bus, address("interrupt"), 1)
+        assert ctx.get(dut.interrupt_done_value) == expected
+
+    simulate(dut, gateware, host)
 
 
 @pytest.mark.parametrize("gap, stall", [(0, 0), (3, 0), (0, 3)])
@@ -317,6 +324,48 @@ def test_an_access_takes_two_cycles():
 
     simulate(dut, testbench)
     assert written == fetched == list(range(2, cycles, 2))
+
+
+def test_response_that_is_not_accepted_holds_off_the_next_access():
+    dut = Registers()
+    bus = dut.bus
+    offers, readies = (bus.awvalid, bus.wvalid, bus.arvalid), (bus.bready, bus.rready)
+    accepted, written, fetched = 0, [], []
+
+    async def watch(ctx):
+        nonlocal accepted
+        async for _, _, aw, w, ar, b, bresp, r, rresp in ctx.tick().sample(
+                bus.awready, bus.wready, bus.arready, bus.bvalid & bus.bready, bus.bresp, bus.rvalid & bus.rready,
+                bus.rresp):
+            assert aw == w == ar
+            accepted += aw
+            if b:
+                written.append(bresp)
+            if r:
+                fetched.append(rresp)
+
+    def offer(ctx, where):
+        ctx.set(bus.awaddr, where)
+        ctx.set(bus.araddr, where)
+        for valid in offers:
+            ctx.set(valid, 1)
+
+    async def host(ctx):
+        offer(ctx, address("network"))
+        await ctx.tick().until(bus.awready)
+        offer(ctx, address("network") + 1)
+        await idle(ctx, 10)
+        assert accepted == 1
+        for ready in readies:
+            ctx.set(ready, 1)
+        await ctx.tick().until(bus.awready)
+        for valid in offers:
+            ctx.set(valid, 0)
+        await idle(ctx, 5)
+
+    simulate(dut, host, processes=[watch, *answers(dut)])
+    assert accepted == 2
+    assert written == fetched == [Response.OKAY, Response.SLVERR]
 
 
 def check_rejected(illegal, expected_address, *, reason):
