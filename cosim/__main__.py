@@ -1,0 +1,52 @@
+"""The door to the benches: ``python -m cosim --help``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from model.config import PRESETS
+
+from .compare import NETWORKS, compare
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    root = argparse.ArgumentParser(prog="python -m cosim", description=__doc__)
+    commands = root.add_subparsers(required=True, metavar="command")
+
+    command = commands.add_parser("compare", help="networks on the exported Verilog against the golden model")
+    command.add_argument("networks", nargs="*", metavar="network",
+                         help=f"name under networks/, or path of a trained network; default: {', '.join(NETWORKS)}")
+    command.add_argument("--config", default="default", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
+    command.add_argument("--images", type=int, metavar="N", help="only the first N pictures of the test split")
+    command.add_argument("--waves", type=int, metavar="INDEX", help="only this picture, and record waves")
+    command.add_argument("--image", action="append", default=[], metavar="NETWORK=FILE",
+                         help="load this file on the processor instead of the freshly compiled image")
+    command.add_argument("--out", type=Path, default=Path("build/compare"), help="default: %(default)s")
+    command.set_defaults(run=run_compare)
+    return root
+
+
+def run_compare(args) -> bool:
+    files = {}
+    for option in args.image:
+        name, equals, file = option.partition("=")
+        if not equals:
+            raise ValueError(f"--image takes NETWORK=FILE, not {option!r}")
+        files[name] = Path(file)
+    return compare(args.networks or list(NETWORKS), config=args.config, images=args.images, waves=args.waves,
+                   image_files=files, out=args.out)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; a user's mistake is one sentence and exit code 1, as is a disagreement."""
+    args = parser().parse_args(argv)
+    try:
+        return 0 if args.run(args) else 1
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

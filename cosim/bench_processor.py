@@ -1,0 +1,96 @@
+"""Lockstep of the exported processor against :mod:`model.processor`, picture by picture over the real bus."""
+
+import json
+import time
+from pathlib import Path
+
+import cocotb
+from cocotb.triggers import RisingEdge
+from cocotb.utils import get_sim_time
+
+from cosim.host import CLOCK_PERIOD_NS, Host, HostError
+from cosim.lockstep import Disagreement, Emission, expected_result, first_difference, first_emission_that_differs
+from cosim.pictures import test_pictures
+from cosim.simulator import parameters
+from model import processor
+from model.config import preset
+from model.convert import convert
+from model.image import Image
+from model.network import Exit, Rule
+from model.trained import load
+
+
+@cocotb.test()
+async def every_number_agrees(dut):
+    """Parameters: see :func:`cosim.compare.job`."""
+    job = parameters()
+    cfg = preset(job["config"])
+    network = convert(load(job["network"]))
+    codes, labels = test_pictures(network)
+    codes = codes[job["indices"]]
+    golden = processor.trace(network, codes, cfg)
+    decision = processor.decide(network, golden)
+
+    host = Host(dut, cfg)
+    await host.reset()
+    await host.load_image(Image.from_bytes(Path(job["image"]).read_bytes()))
+
+    async def check(position, decision):
+        """Run one picture and hold it against the model."""
+        index = job["indices"][position]
+        try:
+            result = await host.run(codes[position].numpy())
+            difference = first_difference(expected_result(decision, position), result)
+        except HostError as error:
+            result, difference = None, str(error)
+        if difference is not None:
+            emissions = await record(host, codes[position].numpy())
+            place = first_emission_that_differs(network, codes[position], cfg, emissions)
+            raise Disagreement(f"network {network.name}, image {index}, {place or difference}")
+        return result
+
+    try:
+        with open(job["progress"], "w") as progress:
+            began, began_ns = time.perf_counter(), get_sim_time("ns")
+            for position, index in enumerate(job["indices"]):
+                result = await check(position, decision)
+                line = {"index": index, "label": int(labels[index]), "class_index": result.class_index,
+                        "timesteps": result.timestep, **result.counters}
+                print(json.dumps({"picture": line}), file=progress, flush=True)
+            speed = (get_sim_time("ns") - began_ns) / CLOCK_PERIOD_NS / (time.perf_counter() - began)
+            print(json.dumps({"cycles_per_second": speed}), file=progress, flush=True)
+
+            # What a run costs that stops after each timestep: a budget stops all pictures there.
+            await host.write("exit", Rule.BUDGET)
+            for budget in range(1, network.timesteps + 1) if job["budget_images"] else ():
+                stopped = processor.decide(network, golden, exit=Exit(), budget=budget)
+                await host.write("network", len(network.layers) | budget << 8 | network.classes << 16)
+                cycles = [(await check(position, stopped)).counters["cycles"] for position in range(job["budget_images"])]
+                print(json.dumps({"budget": budget, "cycles": cycles}), file=progress, flush=True)
+    except Disagreement as error:
+        Path(job["disagreement"]).write_text(str(error))
+        raise
+
+
+async def record(host: Host, codes) -> list[Emission]:
+    """Run one picture again and watch the trace ports, until the interrupt."""
+    dut, emissions = host.dut, []
+
+    async def watch():
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.trace_valid.value:
+                emissions.append(Emission(timestep=dut.trace_timestep.value.to_unsigned(),
+                                          layer=dut.trace_layer.value.to_unsigned(),
+                                          word=dut.trace_word.value.to_unsigned()))
+
+    await host.load_picture(codes)
+    watcher = cocotb.start_soon(watch())
+    await host.start()
+    try:
+        await host.finish()
+    except HostError:
+        # What it emitted before the error says more.
+        pass
+    watcher.cancel()
+    return emissions

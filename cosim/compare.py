@@ -1,0 +1,286 @@
+"""Trained networks on the exported Verilog against the golden model, every number."""
+
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from model import processor
+from model.compiler import compile
+from model.config import SILENT, ProcessorConfig, preset
+from model.convert import convert
+from model.image import Image
+from model.network import Exit, Network, NetworkError, Rule
+from model.trained import load
+from rtl.processor import Processor
+from rtl.verilog import export
+
+from . import report
+from .pictures import test_pictures
+from .results import QUANTITIES, Agreement, NetworkResult, Picture, Raster, Results, SweepPoint
+from .simulator import BenchError, Simulation
+
+__all__ = ["NETWORKS", "compare"]
+
+ROOT = Path(__file__).parents[1]
+NETWORKS = ("digits-ttfs", "digits-lif")
+# Pictures that are also run with every budget, to measure what a timestep costs.
+BUDGET_IMAGES = 40
+POLL_SECONDS = 0.5
+# Points of the exit sweep, between zero and the entropy of a guess.
+SWEEP_POINTS = 41
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network to compare.
+
+    Parameters
+    ----------
+    path : Path
+        Of the trained network, without suffix.
+    network : Network
+    image : Path
+        What the gateware loads.
+    indices : list of int
+        Pictures of the test split.
+    folder : Path
+        Where the bench runs.
+    """
+
+    path: Path
+    network: Network
+    image: Path
+    indices: list[int]
+    folder: Path
+
+    @property
+    def progress(self) -> Path:
+        """What the bench writes: a line of JSON per picture, then the speed, then a line per budget."""
+        return self.folder / "progress.jsonl"
+
+    @property
+    def disagreement(self) -> Path:
+        """What the bench writes when it stops early."""
+        return self.folder / "disagreement.txt"
+
+    @property
+    def budget_images(self) -> int:
+        return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 else 0
+
+    def parameters(self, config: str) -> dict:
+        """What :mod:`cosim.bench_processor` is told."""
+        return {"network": str(self.path.absolute()), "image": str(self.image.absolute()), "config": config,
+                "indices": self.indices, "budget_images": self.budget_images,
+                "progress": str(self.progress.absolute()), "disagreement": str(self.disagreement.absolute())}
+
+    def steps(self) -> int:
+        """Runs of the processor in this job."""
+        return len(self.indices) + self.budget_images * self.network.timesteps
+
+    def lines(self) -> list[dict]:
+        """What the bench has written so far."""
+        if not self.progress.exists():
+            return []
+        return [json.loads(line) for line in self.progress.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def compare(names: list[str], *, config: str = "default", images: int | None = None, waves: int | None = None,
+            image_files: dict[str, Path] | None = None, out: Path = ROOT / "build" / "compare",
+            console: Console | None = None) -> bool:
+    """Run networks on the exported Verilog, over the bus, and hold every number against the golden model.
+
+    Parameters
+    ----------
+    names : list of str
+        Networks under ``networks/``, or paths of trained networks.
+    config : str
+        Preset of the processor.
+    images : int, optional
+        Only the first pictures of the test split.
+    waves : int, optional
+        Only this picture, with waves in ``<out>/<network>/dump.vcd``.
+    image_files : dict, optional
+        Load this file, by name of the network, instead of the freshly compiled image.
+    out : Path
+        Where results, page and logs go.
+
+    Returns
+    -------
+    bool
+        Whether everything agreed. If not, the first disagreement of each network has been printed.
+
+    Raises
+    ------
+    ValueError
+        If an option, a network or an image cannot be used.
+    """
+    console = console or Console()
+    cfg = preset(config)
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = [_job(name, cfg, images, waves, image_files or {}, out) for name in names]
+    if len({job.network.name for job in jobs}) < len(jobs):
+        raise ValueError("each network can be compared once")
+
+    with console.status(f"exporting Verilog of configuration {config}"):
+        verilog = export(Processor(cfg), "firstlight")
+    (out / "firstlight.sv").write_text(verilog)
+    with console.status("building the simulator (about a minute when the Verilog is new)"):
+        simulation = Simulation(verilog, "firstlight", waves=waves is not None)
+
+    failures = _run(jobs, simulation, config, console)
+    for job, message in failures:
+        console.print(f"[bold red]disagreement[/]: {message}", highlight=False)
+        console.print(f"the bench's log is {job.folder / 'log'}", highlight=False)
+    if failures:
+        return False
+    if waves is not None:
+        for job in jobs:
+            console.print(f"waves of picture {waves}: {job.folder / 'dump.vcd'}")
+    results = Results(command=" ".join(["python -m cosim compare", *sys.argv[2:]]), commit=_commit(), config=config,
+                      columns=cfg.group_columns, verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
+                      networks=tuple(_result(job, cfg) for job in jobs))
+    report.write(results, out)
+    console.print(report.table(results))
+    console.print(f"results and page: {out / 'results.json'}, {out / 'index.html'}", highlight=False)
+    return True
+
+
+def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None, image_files: dict[str, Path],
+         out: Path) -> Job:
+    path = ROOT / "networks" / name if "/" not in name else Path(name)
+    network = convert(load(path))
+    codes, labels = test_pictures(network)
+    if codes.shape[1:] != network.shape:
+        raise NetworkError(f"network {network.name} reads pictures of shape {network.shape}, "
+                           f"the digits have {tuple(codes.shape[1:])}")
+    if images is not None and not 1 <= images <= len(labels):
+        raise ValueError(f"--images must be between 1 and {len(labels)}, not {images}")
+    if waves is not None and not 0 <= waves < len(labels):
+        raise ValueError(f"--waves must name a picture between 0 and {len(labels) - 1}, not {waves}")
+    folder = out / network.name
+    folder.mkdir(parents=True, exist_ok=True)
+    image = compile(network, cfg)
+    file = folder / f"{network.name}.image"
+    file.write_bytes(image.to_bytes())
+    if network.name in image_files:
+        file = image_files[network.name]
+        Image.from_bytes(file.read_bytes()).check(cfg)
+    indices = list(range(images or len(labels))) if waves is None else [waves]
+    return Job(path=path, network=network, image=file, indices=indices, folder=folder)
+
+
+def _run(jobs: list[Job], simulation: Simulation, config: str, console: Console) -> list[tuple[Job, str]]:
+    """Run all jobs side by side and show how far they are; what failed, with the reason."""
+    failures = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with ThreadPoolExecutor(max_workers=2) as pool, Progress(*columns, console=console) as progress:
+        runs = []
+        for job in jobs:
+            job.progress.unlink(missing_ok=True)
+            job.disagreement.unlink(missing_ok=True)
+            run = pool.submit(simulation.run, "cosim.bench_processor", job.folder, parameters=job.parameters(config))
+            runs.append((job, run, progress.add_task(job.network.name, total=job.steps())))
+        for job, run, task in runs:
+            while True:
+                try:
+                    error = run.exception(timeout=POLL_SECONDS)
+                except TimeoutError:
+                    error = None
+                for other, _, its_task in runs:
+                    progress.update(its_task, completed=sum(len(line.get("cycles", "1")) for line in other.lines()
+                                                            if "cycles_per_second" not in line))
+                if run.done():
+                    break
+            if isinstance(error, BenchError):
+                failures.append((job, job.disagreement.read_text() if job.disagreement.exists() else str(error)))
+            elif error is not None:
+                raise error
+    return failures
+
+
+def _result(job: Job, cfg: ProcessorConfig) -> NetworkResult:
+    network, lines = job.network, job.lines()
+    pictures = tuple(Picture(**line["picture"]) for line in lines if "picture" in line)
+    speed, = (line["cycles_per_second"] for line in lines if "cycles_per_second" in line)
+    cycles_after = tuple(statistics.fmean(line["cycles"]) for line in lines if "budget" in line)
+    codes, labels = test_pictures(network)
+    codes, labels = codes[job.indices], labels[job.indices]
+    golden = processor.trace(network, codes, cfg, keep_maps=True)
+    decision = processor.decide(network, golden)
+    cycles = [picture.cycles for picture in pictures]
+    operations = [picture.synaptic_operations for picture in pictures]
+    return NetworkResult(
+        network=network.name, images=len(pictures),
+        golden_accuracy=(decision.classes == labels).double().mean().item(),
+        rtl_accuracy=statistics.fmean(picture.class_index == picture.label for picture in pictures),
+        # The bench stops at the first difference, so every picture that has a line agreed in everything.
+        agreement={name: Agreement(equal=len(pictures), of=len(job.indices)) for name in QUANTITIES},
+        timesteps=network.timesteps,
+        slots=max(layer.coding.window for layer in network.layers if not layer.readout),
+        exit_rule=network.exit.rule.name.lower(), exit_threshold=network.exit.threshold,
+        average_timesteps=statistics.fmean(picture.timesteps for picture in pictures),
+        cycles_min=min(cycles), cycles_median=statistics.median(cycles), cycles_max=max(cycles),
+        synaptic_operations=statistics.fmean(operations),
+        busy_columns=sum(operations) / (sum(cycles) * cfg.group_columns),
+        simulated_cycles_per_second=speed, cycles_after=cycles_after, cycles_after_images=job.budget_images,
+        sweep=_sweep(network, golden, labels, cycles_after),
+        rasters=_rasters(job, golden, decision, labels), pictures=pictures)
+
+
+def _sweep(network: Network, golden: processor.Trace, labels, cycles_after) -> tuple[SweepPoint, ...]:
+    """Accuracy, timesteps and cycles of other exit thresholds."""
+    if network.exit.rule != Rule.ENTROPY:
+        return ()
+    highest = torch.tensor(float(network.classes)).log2().item()
+    points = []
+    for step in range(SWEEP_POINTS):
+        threshold = highest * step / (SWEEP_POINTS - 1)
+        decision = processor.decide(network, golden, exit=Exit(rule=Rule.ENTROPY, threshold=threshold))
+        stopped = decision.timesteps.tolist()
+        points.append(SweepPoint(threshold=threshold,
+                                 accuracy=(decision.classes == labels).double().mean().item(),
+                                 timesteps=statistics.fmean(stopped),
+                                 cycles=statistics.fmean(cycles_after[timestep - 1] for timestep in stopped)))
+    return tuple(points)
+
+
+def _rasters(job: Job, golden: processor.Trace, decision: processor.Decision, labels) -> dict[str, Raster]:
+    """The spikes of the surest picture, and of the most doubtful one."""
+    best = golden.logits[:, 0].sort(dim=1, descending=True).values
+    # A picture that stopped late is harder; among equals, one whose first answer was close.
+    margin = (best[:, 0] - best[:, 1]).double()
+    ease = margin / (margin.abs().max() + 1) - decision.timesteps
+    return {name: _raster(job, golden, decision, labels, int(position))
+            for name, position in (("easy", ease.argmax()), ("hard", ease.argmin()))}
+
+
+def _raster(job: Job, golden: processor.Trace, decision: processor.Decision, labels, position: int) -> Raster:
+    spiking = [layer for layer in job.network.layers if not layer.readout]
+    timesteps = int(decision.timesteps[position])
+    spikes = []
+    for codes in golden.maps:
+        flat = codes[position, :timesteps].flatten(1)
+        spikes.append(tuple((int(k) + 1, int(flat[k, neuron]), int(neuron)) for k, neuron in (flat != SILENT).nonzero()))
+    return Raster(index=job.indices[position], label=int(labels[position]), class_index=int(decision.classes[position]),
+                  timesteps=timesteps, layers=tuple(layer.name for layer in spiking), spikes=tuple(spikes),
+                  neurons=tuple(int(codes[0, 0].numel()) for codes in golden.maps))
+
+
+def _commit() -> str:
+    """The commit of the project's folder, with "+" where files were changed."""
+    def git(*arguments):
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if git("status", "--porcelain").strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,149 @@
+"""The host of a processor in simulation: images, pictures, runs and results over the real bus."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+
+from model.config import ProcessorConfig
+from model.image import Image, picture
+from rtl.registers import description, enumeration
+
+__all__ = ["CLOCK_PERIOD_NS", "HARDWARE_COUNTERS", "HostError", "Result", "Host"]
+
+CLOCK_PERIOD_NS = 10
+# No run of a network that fits takes longer; what does, hangs.
+CYCLE_LIMIT = 50_000_000
+
+HARDWARE_COUNTERS = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles", "events", "synaptic_operations",
+                     "spikes", "neurons")
+
+ErrorCode = enumeration("ErrorCode")
+
+
+class HostError(Exception):
+    """The processor reported an error or refused an access."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What the processor says of one picture.
+
+    Parameters
+    ----------
+    class_index, timestep : int
+    logits : list of int
+    signatures : list of int
+        One per layer.
+    counters : dict of int
+        By the names of HARDWARE_COUNTERS.
+    """
+
+    class_index: int
+    timestep: int
+    logits: list[int]
+    signatures: list[int]
+    counters: dict[str, int]
+
+
+class Host:
+    """Drives the ``s_axil_*`` ports of ``dut``; the clock runs and the processor is in reset until :meth:`reset`."""
+
+    def __init__(self, dut, cfg: ProcessorConfig):
+        self.dut = dut
+        self.cfg = cfg
+        self.axi = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        self.axi.write_if.log.setLevel("WARNING")
+        self.axi.read_if.log.setLevel("WARNING")
+        self.classes = self.layers = 0
+        Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start()
+
+    async def reset(self):
+        """Hold the reset for four cycles, then ask for interrupts."""
+        self.dut.rst.value = 1
+        await ClockCycles(self.dut.clk, 4)
+        self.dut.rst.value = 0
+        await ClockCycles(self.dut.clk, 2)
+        await self.write("interrupt_enable", 3)
+        await self.write("cycle_limit", CYCLE_LIMIT)
+
+    def address(self, name: str) -> int:
+        """Byte address of a register or window."""
+        return description().find_by_path(name).absolute_address
+
+    async def write(self, name: str, value: int):
+        """Write a register."""
+        response = await self.axi.write(self.address(name), value.to_bytes(4, "little"))
+        if response.resp != AxiResp.OKAY:
+            raise HostError(f"the processor refuses {value:#x} in register {name}: {response.resp.name}")
+
+    async def read(self, name: str, words: int = 1) -> list[int]:
+        """Read ``words`` words from a register on, or from a window."""
+        response = await self.axi.read(self.address(name), 4 * words)
+        if response.resp != AxiResp.OKAY:
+            raise HostError(f"the processor refuses to be read at {name}: {response.resp.name}")
+        return np.frombuffer(response.data, "<u4").tolist()
+
+    async def load(self, words: np.ndarray):
+        """Write words to the load window, in bursts as long as the window."""
+        base, size = self.address("load"), description().find_by_path("load").size
+        data = words.astype("<u4").tobytes()
+        for start in range(0, len(data), size):
+            response = await self.axi.write(base, data[start:start + size])
+            if response.resp != AxiResp.OKAY:
+                raise HostError(f"the processor refuses to be loaded: {response.resp.name}")
+
+    async def load_image(self, image: Image):
+        """Bring a network onto the processor."""
+        image.check(self.cfg)
+        self.classes, self.layers = image.classes, len(image.descriptors)
+        await self.load(image.load_words())
+        await self.write("network", image.network_register)
+        await self.write("exit", image.exit_register)
+        await self.write("exit_threshold", image.threshold)
+
+    async def load_picture(self, codes: np.ndarray):
+        """Bring the spike codes (channels, height, width) of a picture into the spike store."""
+        await self.load(picture(codes).words())
+
+    async def start(self):
+        """Begin a run."""
+        await self.write("control", 1)
+
+    async def finish(self):
+        """Sleep until the interrupt.
+
+        Raises
+        ------
+        HostError
+            If the run ended with an error.
+        """
+        if not self.dut.interrupt.value:
+            await RisingEdge(self.dut.interrupt)
+        causes, = await self.read("interrupt")
+        await self.write("interrupt", causes)
+        if causes & 2:
+            raise HostError(await self.error())
+
+    async def error(self) -> str:
+        """The error register in words."""
+        code, detail = await self.read("error", 2)
+        return f"the processor reports {ErrorCode(code & 0xff).name} in layer {code >> 8 & 0xff}, detail {detail:#x}"
+
+    async def run(self, codes: np.ndarray) -> Result:
+        """Classify one picture."""
+        await self.load_picture(codes)
+        await self.start()
+        await self.finish()
+        return await self.result()
+
+    async def result(self) -> Result:
+        """What the last run left behind."""
+        answer, = await self.read("result")
+        counters = await self.read(HARDWARE_COUNTERS[0], len(HARDWARE_COUNTERS))
+        logits = np.array(await self.read("logits", self.classes), np.uint32).view(np.int32).tolist()
+        return Result(class_index=answer & 0xffff, timestep=answer >> 16, logits=logits,
+                      signatures=await self.read("signatures", self.layers),
+                      counters=dict(zip(HARDWARE_COUNTERS, counters)))

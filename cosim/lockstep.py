@@ -1,0 +1,114 @@
+"""Where gateware and golden model part: the first word that differs."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from model.config import CODE_WIDTH, LANES, SILENT, ProcessorConfig
+from model.network import Network
+from model.processor import Decision, Trace, emitted, trace
+
+from .host import Result
+
+__all__ = ["Disagreement", "first_difference", "expected_result", "Emission", "first_emission_that_differs"]
+
+
+class Disagreement(AssertionError):
+    """Model and gateware differ; the message says where, what was expected and what was got."""
+
+
+def expected_result(decision: Decision, index: int) -> dict:
+    """What the model says of picture ``index``, by the names in :data:`cosim.results.QUANTITIES`."""
+    return {
+        "class": int(decision.classes[index]),
+        "exit timestep": int(decision.timesteps[index]),
+        "logits": decision.logits[index].tolist(),
+        "signatures": decision.signatures[index].tolist(),
+        "counters": {name: int(counter[index].sum()) for name, counter in decision.counters.items()},
+    }
+
+
+def first_difference(expected: dict, result: Result) -> str | None:
+    """The first quantity in which ``result`` differs, in words; None if there is none."""
+    got = {
+        "class": result.class_index,
+        "exit timestep": result.timestep,
+        "logits": result.logits,
+        "signatures": result.signatures,
+        "counters": {name: result.counters[name] for name in expected["counters"]},
+    }
+    for name, value in expected.items():
+        if got[name] != value:
+            return f"{name}: expected {value}, got {got[name]}"
+    return None
+
+
+@dataclass(frozen=True)
+class Emission:
+    """One word on the ``trace_*`` ports."""
+
+    timestep: int
+    layer: int
+    word: int
+
+
+def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorConfig, got: list[Emission]) -> str | None:
+    """Hold what the gateware emitted for one picture against the model, word by word.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (channels, height, width)
+
+    Returns
+    -------
+    str or None
+        Timestep, layer, pixel, column, expected and got of the first difference; None if there is none.
+    """
+    golden = trace(network, codes[None], cfg, keep_maps=True)
+    emissions = iter(got)
+    last = got[-1].timestep if got else network.timesteps
+    for timestep in range(1, last + 1):
+        for index, layer in enumerate(network.layers):
+            if not layer.fires(timestep):
+                continue
+            where = f"timestep {timestep}, layer {layer.name}"
+            for y, x, column, width, word in _expected_words(network, golden, index, timestep, cfg):
+                emission = next(emissions, None)
+                if emission is None:
+                    return f"{where}, pixel ({y}, {x}), column {column}: expected a word, the gateware stopped"
+                if (emission.timestep, emission.layer) != (timestep, index):
+                    return (f"{where}, pixel ({y}, {x}), column {column}: expected a word, got one of "
+                            f"timestep {emission.timestep}, layer {network.layers[emission.layer].name}")
+                for lane, expected in enumerate(word):
+                    field = emission.word >> lane * width & (1 << width) - 1
+                    if field != expected & (1 << width) - 1:
+                        kind = "logit" if layer.readout else "slot"
+                        return (f"{where}, pixel ({y}, {x}), column {column + lane}: "
+                                f"expected {kind} {_name(expected, layer)}, got {_name(_signed(field, layer, width), layer)}")
+    if next(emissions, None) is not None:
+        return "the gateware emitted more words than the model"
+    return None
+
+
+def _expected_words(network: Network, golden: Trace, index: int, timestep: int, cfg: ProcessorConfig):
+    """Row, column of the pixel, first channel, field width and fields of every word, in the order of emission."""
+    if network.layers[index].readout:
+        for class_index, logit in enumerate(golden.logits[0, timestep - 1].tolist()):
+            yield 0, 0, class_index, cfg.numerics.accumulator_width, [logit]
+        return
+    codes = golden.maps[index][:, timestep - 1]
+    _, channels, height, width = codes.shape
+    words = iter(emitted(codes, cfg)[0].tolist())
+    for group in range(0, channels, cfg.group_columns):
+        for y in range(height):
+            for x in range(width):
+                for column in range(group, min(group + cfg.group_columns, channels), LANES):
+                    yield y, x, column, CODE_WIDTH, next(words)
+
+
+def _signed(field: int, layer, width: int) -> int:
+    return field - (1 << width) if layer.readout and field >> (width - 1) else field
+
+
+def _name(value: int, layer) -> str:
+    return "silent" if value == SILENT and not layer.readout else str(value)

@@ -1,0 +1,21 @@
+"""The pictures a network is compared on."""
+
+from torch import Tensor
+
+from model.digits import load
+from model.encode import encode
+from model.network import Network
+
+__all__ = ["test_pictures"]
+
+
+def test_pictures(network: Network) -> tuple[Tensor, Tensor]:
+    """Spike codes and labels of the test split of the handwritten digits.
+
+    Returns
+    -------
+    codes : Tensor, uint8, (images, channels, height, width)
+    labels : Tensor, int64, (images,)
+    """
+    test = load().test
+    return encode(test.images, network.input_coding), test.labels
