@@ -12,7 +12,7 @@ from .layouts import DESCRIPTOR_WORD, Descriptor
 from .registers import enumeration, registers
 from .store import ReadSignature
 
-__all__ = ["ErrorCode", "Run", "Failure", "Sequencer"]
+__all__ = ["ErrorCode", "COUNTS", "Run", "Failure", "Sequencer"]
 
 ErrorCode = enumeration("ErrorCode")
 

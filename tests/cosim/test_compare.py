@@ -1,0 +1,107 @@
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cosim.__main__ import main
+from cosim.compare import ROOT
+from cosim.pictures import test_pictures as pictures
+from model.compiler import compile
+from model.config import CODE_WIDTH, GRANULE_WIDTH, SIGN_BIT, Target, preset
+from model.convert import convert
+from model.network import NetworkError
+from model.processor import trace
+from model.trained import load
+
+NETWORK = "digits-ttfs"
+LAYER = "conv2"
+
+
+@pytest.fixture(scope="module")
+def network():
+    return convert(load(ROOT / "networks" / NETWORK))
+
+
+def flipped(image, row, column):
+    """``image`` with the sign of one weight flipped in tile memory, and a CRC that says all is well."""
+    tile, = (section for section in image.sections if section.target == Target.TILES)
+    entries = tile.entries.copy()
+    bit = column * CODE_WIDTH + SIGN_BIT.bit_length() - 1
+    entries[row, bit // GRANULE_WIDTH] ^= np.uint32(1 << bit % GRANULE_WIDTH)
+    sections = tuple(replace(tile, entries=entries) if section is tile else section for section in image.sections)
+    return replace(image, sections=sections)
+
+
+def test_points_at_a_flipped_weight(network, tmp_path, capsys):
+    cfg = preset("tiny")
+    image = compile(network, cfg)
+    index = [layer.name for layer in network.layers].index(LAYER)
+    layer = network.layers[index]
+    column = 5
+    # A large weight of the middle tap, so that the first pictures notice.
+    channel = int((layer.weight[column, :, 1, 1].int() & 15).argmin())
+    tap = layer.kernel[1] + 1
+    row = image.descriptors[index]["row_base"] + tap * layer.in_channels + channel
+    file = tmp_path / "flipped.image"
+    file.write_bytes(flipped(image, row, column).to_bytes())
+
+    # The model with the same fault says where the first picture that notices differs first.
+    weight = layer.weight.clone()
+    weight[column, channel, 1, 1] ^= SIGN_BIT
+    faulty = replace(network, layers=tuple(replace(each, weight=weight) if each is layer else each
+                                           for each in network.layers))
+    codes, _ = pictures(network)
+    maps, faulty_maps = (trace(net, codes[:20], cfg, keep_maps=True).maps[index][:, 0].permute(0, 2, 3, 1)
+                         for net in (network, faulty))
+    picture, y, x, differs = (maps != faulty_maps).nonzero()[0].tolist()
+    assert differs == column
+
+    assert main(["compare", NETWORK, "--config", "tiny", "--images", "20", "--image", f"{NETWORK}={file}",
+                 "--out", str(tmp_path)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    expected, got = (int(each[picture, y, x, column]) for each in (maps, faulty_maps))
+    names = [str(code) if code != 31 else "silent" for code in (expected, got)]
+    assert (f"network {NETWORK}, image {picture}, timestep 1, layer {LAYER}, pixel ({y}, {x}), column {column}: "
+            f"expected slot {names[0]}, got {names[1]}") in said
+
+
+def test_agrees_and_writes_results(tmp_path, capsys):
+    assert main(["compare", "digits-lif", NETWORK, "--config", "tiny", "--images", "3", "--out", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [network["network"] for network in results["networks"]] == ["digits-lif", NETWORK]
+    for network in results["networks"]:
+        assert all(agreement == {"equal": 3, "of": 3} for agreement in network["agreement"].values())
+        assert len(network["pictures"]) == 3
+    assert (tmp_path / "index.html").exists()
+    assert "digits-lif" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["compare", "digits-nothing"], r"digits-nothing"),
+    (["compare", "--images", "0"], r"--images must be between 1 and 360, not 0"),
+    (["compare", "--images", "361"], r"--images must be between 1 and 360, not 361"),
+    (["compare", "--waves", "360"], r"--waves must name a picture between 0 and 359, not 360"),
+    (["compare", "--config", "huge"], r"there is no configuration called 'huge'; there are tiny, default"),
+    (["compare", "--image", "digits-ttfs"], r"--image takes NETWORK=FILE, not 'digits-ttfs'"),
+    (["compare", "--image", "digits-ttfs=/nowhere/x.image"], r"/nowhere/x.image"),
+    (["compare", NETWORK, NETWORK], r"each network can be compared once"),
+])
+def test_a_mistake_is_one_sentence(arguments, message, tmp_path, capsys):
+    assert main([*arguments, "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"error: .*\n", said), said
+    assert re.search(message, said), said
+
+
+def test_refuses_a_truncated_image(network, tmp_path, capsys):
+    file = tmp_path / "short.image"
+    file.write_bytes(compile(network, preset("tiny")).to_bytes()[:-40])
+    assert main(["compare", NETWORK, "--config", "tiny", "--image", f"{NETWORK}={file}", "--out", str(tmp_path)]) == 1
+    assert "truncated" in capsys.readouterr().err
+
+
+def test_refuses_a_network_too_large_for_the_configuration(network):
+    with pytest.raises(NetworkError, match="too large: it needs rows = [0-9]+, the processor has 100"):
+        compile(network, replace(preset("tiny"), rows=100))

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from model.compiler import compile, prove_no_overflow
+from model.config import NO_SYNAPSE, Numerics, ProcessorConfig, Target
+from model.network import Coding, Layer, Network, NetworkError, Reset
+from model.processor import trace
+
+CFG = ProcessorConfig(columns=16, rows=256, encoders=2, spike_words=64, state_words=64, parameter_words=16, layers=3,
+                      classes=16, timesteps=4)
+
+
+def layer(name="hidden", out=4, of=2, kernel=1, code=0, **settings):
+    """All weights are ``code``: 0 is one."""
+    return Layer(name=name, weight=torch.full((out, of, kernel, kernel), code, dtype=torch.uint8),
+                 bias=torch.zeros(out, dtype=torch.int32), gain=torch.zeros(out, dtype=torch.int32), **settings)
+
+
+def network(*layers, shape=(2, 1, 1), **settings):
+    last = layers[-1] if layers else None
+    of = last.out_channels if last else shape[0]
+    return Network(name="net", shape=shape, input_coding=Coding(),
+                   layers=(*layers, layer("readout", of=of, readout=True)), **settings)
+
+
+def test_accepts_a_column_that_just_fits():
+    # 2047 synapses of one, and a bias: 2047 * 4096 + 4095 = 2^23 - 1.
+    wide = layer(of=2047)
+    full = replace(wide, bias=torch.full((4,), 4095, dtype=torch.int32))
+    prove_no_overflow(network(full, shape=(2047, 1, 1)))
+
+
+def test_refuses_a_column_that_could_overflow():
+    bias = torch.tensor([0, 0, -4096, 0], dtype=torch.int32)
+    full = replace(layer(of=2047), bias=bias)
+    with pytest.raises(NetworkError, match="layer hidden, column 2: the potential could reach 8388608, "
+                                           "the 24-bit accumulator holds 8388607"):
+        compile(network(full, shape=(2047, 1, 1)), CFG)
+
+
+def test_counts_every_timestep_whose_charge_is_carried():
+    carried = layer(of=1024, reset=Reset.SUBTRACT)
+    prove_no_overflow(network(carried, shape=(1024, 1, 1)))
+    with pytest.raises(NetworkError, match="could reach 8388608"):
+        prove_no_overflow(network(carried, shape=(1024, 1, 1), timesteps=2))
+    # A layer that is active once carries nothing.
+    prove_no_overflow(network(replace(carried, mask=0b10), shape=(1024, 1, 1), timesteps=2))
+
+
+def test_proof_bounds_what_the_model_reaches():
+    torch.manual_seed(1)
+    weight = torch.randint(0, 32, (4, 30, 1, 1)).to(torch.uint8)
+    hidden = replace(layer(), weight=weight)
+    loud = torch.zeros(1, 30, 1, 1, dtype=torch.uint8)
+    reached = trace(Network(name="net", shape=(30, 1, 1), input_coding=Coding(),
+                            layers=(replace(hidden, readout=True),)), loud, CFG).logits
+    magnitudes = [sum(4096 * 2 ** (-m / 2) for m in column if m != NO_SYNAPSE)
+                  for column in (weight.flatten(1) & 15).tolist()]
+    for value, bound in zip(reached.flatten().tolist(), magnitudes):
+        assert 0 < abs(value) <= bound
+
+
+@pytest.mark.parametrize("build, message", [
+    (lambda: network(layer(), layer("b", of=4), layer("c", of=4)), "needs layers = 4, the processor has 3"),
+    (lambda: network(layer(), timesteps=5), "needs timesteps = 5, the processor has 4"),
+    (lambda: network(layer(of=300), shape=(300, 1, 1)), "needs rows = 304, the processor has 256"),
+    (lambda: network(layer(out=40), layer("b", out=16, of=40)), "needs parameter_words = 30, the processor has 16"),
+    (lambda: network(layer(pool=9), shape=(2, 9, 9)), "needs spike_words = 82, the processor has 64"),
+    (lambda: network(layer(pool=6), shape=(2, 6, 6), timesteps=2), "needs state_words = 74, the processor has 64"),
+])
+def test_refuses_a_network_that_is_too_large(build, message):
+    with pytest.raises(NetworkError, match=f"network net is too large: it {message}$"):
+        compile(build(), CFG)
+
+
+def test_refuses_more_classes_than_the_exit_unit_holds():
+    wide = Network(name="net", shape=(2, 1, 1), input_coding=Coding(), layers=(layer("readout", out=17, readout=True),))
+    with pytest.raises(NetworkError, match="needs classes = 17, the processor has 16"):
+        compile(wide, CFG)
+
+
+def test_refuses_other_numerics():
+    with pytest.raises(NetworkError, match="network net uses Numerics.*the processor Numerics"):
+        compile(replace(network(layer()), numerics=Numerics(fraction_width=10)), CFG)
+
+
+def test_rows_are_taps_times_channels_and_columns_are_output_channels():
+    weight = torch.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2).remainder(31).to(torch.uint8)
+    hidden = Layer(name="hidden", weight=weight, bias=torch.zeros(2, dtype=torch.int32),
+                   gain=torch.zeros(2, dtype=torch.int32))
+    image = compile(network(hidden, shape=(3, 2, 2)), CFG)
+    rows, = (section.entries for section in image.sections if section.target == Target.TILES)
+    checked = 0
+    for ky in range(2):
+        for kx in range(2):
+            for channel in range(3):
+                row = (ky * 2 + kx) * 3 + channel
+                bits = sum(int(part) << 32 * index for index, part in enumerate(rows[row]))
+                codes = [bits >> 5 * column & 31 for column in range(16)]
+                assert codes == [int(weight[0, channel, ky, kx]), int(weight[1, channel, ky, kx])] + [NO_SYNAPSE] * 14
+                checked += 1
+    assert checked == 12
+
+
+def test_maps_that_live_together_do_not_overlap():
+    hidden = layer(out=17, of=2), layer("b", out=20, of=17, mask=0b01, hold=True), layer("c", of=20)
+    cfg = replace(CFG, layers=4, rows=4096, parameter_words=64)
+    net = Network(name="net", shape=(2, 3, 3), input_coding=Coding(), timesteps=2,
+                  layers=(*hidden, layer("readout", of=4, kernel=3, readout=True)))
+    descriptors = compile(net, replace(cfg, state_words=1024)).descriptors
+    places = [(0, 9)] + [(d["output_base"], d["output_base"] + d["output_pixels"] * d["output_words"])
+                         for d in descriptors[:-1]]
+    assert all(end <= CFG.spike_words for _, end in places)
+    # The picture and the held map live with everything, a map lives with the one made from it.
+    together = [(0, other) for other in (1, 2, 3)] + [(2, other) for other in (1, 3)]
+    for one, other in together:
+        assert places[one][1] <= places[other][0] or places[other][1] <= places[one][0], (one, other)
+    assert [d["input_base"] for d in descriptors] == [place[0] for place in places]
+
+
+def test_state_is_kept_only_where_charges_meet():
+    once = network(layer(mask=0b10), timesteps=2)
+    assert [d["stateful"] for d in compile(once, CFG).descriptors] == [0, 1]
