@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import cocotb
@@ -9,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
 from cosim.host import CLOCK_PERIOD_NS, Host, HostError
-from cosim.lockstep import Disagreement, Emission, expected_result, first_difference, first_emission_that_differs
+from cosim.lockstep import DisagreementError, Emission, expected_result, first_difference, first_emission_that_differs
 from cosim.pictures import test_pictures
 from cosim.simulator import parameters
 from model import processor
@@ -22,7 +23,7 @@ from model.trained import load
 
 @cocotb.test()
 async def every_number_agrees(dut):
-    """Parameters: see :func:`cosim.compare.job`."""
+    """Parameters: see :meth:`cosim.compare.Job.parameters`."""
     job = parameters()
     cfg = preset(job["config"])
     network = convert(load(job["network"]))
@@ -46,7 +47,7 @@ async def every_number_agrees(dut):
         if difference is not None:
             emissions = await record(host, codes[position].numpy())
             place = first_emission_that_differs(network, codes[position], cfg, emissions)
-            raise Disagreement(f"network {network.name}, image {index}, {place or difference}")
+            raise DisagreementError(f"network {network.name}, image {index}, {place or difference}")
         return result
 
     try:
@@ -65,9 +66,10 @@ async def every_number_agrees(dut):
             for budget in range(1, network.timesteps + 1) if job["budget_images"] else ():
                 stopped = processor.decide(network, golden, exit=Exit(), budget=budget)
                 await host.write("network", len(network.layers) | budget << 8 | network.classes << 16)
-                cycles = [(await check(position, stopped)).counters["cycles"] for position in range(job["budget_images"])]
+                cycles = [(await check(position, stopped)).counters["cycles"]
+                          for position in range(job["budget_images"])]
                 print(json.dumps({"budget": budget, "cycles": cycles}), file=progress, flush=True)
-    except Disagreement as error:
+    except DisagreementError as error:
         Path(job["disagreement"]).write_text(str(error))
         raise
 
@@ -87,10 +89,8 @@ async def record(host: Host, codes) -> list[Emission]:
     await host.load_picture(codes)
     watcher = cocotb.start_soon(watch())
     await host.start()
-    try:
+    # If it fails, what it emitted before says more than the error.
+    with suppress(HostError):
         await host.finish()
-    except HostError:
-        # What it emitted before the error says more.
-        pass
     watcher.cancel()
     return emissions

@@ -35,8 +35,9 @@ NETWORKS = ("digits-ttfs", "digits-lif")
 # Pictures that are also run with every budget, to measure what a timestep costs.
 BUDGET_IMAGES = 40
 POLL_SECONDS = 0.5
-# Points of the exit sweep, between zero and the entropy of a guess.
-SWEEP_POINTS = 41
+# Thresholds of the exit sweep: down from the entropy of a guess, so many to an octave.
+SWEEP_OCTAVES = 10
+SWEEP_STEPS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +190,7 @@ def _run(jobs: list[Job], simulation: Simulation, config: str, console: Console)
             job.disagreement.unlink(missing_ok=True)
             run = pool.submit(simulation.run, "cosim.bench_processor", job.folder, parameters=job.parameters(config))
             runs.append((job, run, progress.add_task(job.network.name, total=job.steps())))
-        for job, run, task in runs:
+        for job, run, _ in runs:
             while True:
                 try:
                     error = run.exception(timeout=POLL_SECONDS)
@@ -225,7 +226,7 @@ def _result(job: Job, cfg: ProcessorConfig) -> NetworkResult:
         # The bench stops at the first difference, so every picture that has a line agreed in everything.
         agreement={name: Agreement(equal=len(pictures), of=len(job.indices)) for name in QUANTITIES},
         timesteps=network.timesteps,
-        slots=max(layer.coding.window for layer in network.layers if not layer.readout),
+        slots=max((layer.coding.window for layer in network.layers if not layer.readout), default=1),
         exit_rule=network.exit.rule.name.lower(), exit_threshold=network.exit.threshold,
         average_timesteps=statistics.fmean(picture.timesteps for picture in pictures),
         cycles_min=min(cycles), cycles_median=statistics.median(cycles), cycles_max=max(cycles),
@@ -242,8 +243,8 @@ def _sweep(network: Network, golden: processor.Trace, labels, cycles_after) -> t
         return ()
     highest = torch.tensor(float(network.classes)).log2().item()
     points = []
-    for step in range(SWEEP_POINTS):
-        threshold = highest * step / (SWEEP_POINTS - 1)
+    for step in range(SWEEP_OCTAVES * SWEEP_STEPS, -1, -1):
+        threshold = highest * 2 ** (-step / SWEEP_STEPS)
         decision = processor.decide(network, golden, exit=Exit(rule=Rule.ENTROPY, threshold=threshold))
         stopped = decision.timesteps.tolist()
         points.append(SweepPoint(threshold=threshold,
@@ -269,7 +270,8 @@ def _raster(job: Job, golden: processor.Trace, decision: processor.Decision, lab
     spikes = []
     for codes in golden.maps:
         flat = codes[position, :timesteps].flatten(1)
-        spikes.append(tuple((int(k) + 1, int(flat[k, neuron]), int(neuron)) for k, neuron in (flat != SILENT).nonzero()))
+        spikes.append(tuple((int(k) + 1, int(flat[k, neuron]), int(neuron))
+                            for k, neuron in (flat != SILENT).nonzero()))
     return Raster(index=job.indices[position], label=int(labels[position]), class_index=int(decision.classes[position]),
                   timesteps=timesteps, layers=tuple(layer.name for layer in spiking), spikes=tuple(spikes),
                   neurons=tuple(int(codes[0, 0].numel()) for codes in golden.maps))

@@ -61,13 +61,30 @@ class Host:
         Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start()
 
     async def reset(self):
-        """Hold the reset for four cycles, then ask for interrupts."""
+        """Hold the reset for four cycles, see that this is the processor we expect, then ask for interrupts.
+
+        Raises
+        ------
+        HostError
+            If a capability register differs from the configuration.
+        """
         self.dut.rst.value = 1
         await ClockCycles(self.dut.clk, 4)
         self.dut.rst.value = 0
         await ClockCycles(self.dut.clk, 2)
+        await self.identify()
         await self.write("interrupt_enable", 3)
         await self.write("cycle_limit", CYCLE_LIMIT)
+
+    async def identify(self):
+        cfg = self.cfg
+        names = ("capability_columns", "capability_rows", "capability_spike_words", "capability_state_words",
+                 "capability_parameter_words", "capability_limits")
+        expected = (cfg.columns | cfg.tiles << 16 | cfg.encoders << 24, cfg.rows, cfg.spike_words, cfg.state_words,
+                    cfg.parameter_words, cfg.layers | cfg.timesteps << 8 | cfg.classes << 16)
+        for name, value, got in zip(names, expected, await self.read(names[0], len(names))):
+            if got != value:
+                raise HostError(f"the processor's {name} is {got:#x}, expected {value:#x}")
 
     def address(self, name: str) -> int:
         """Byte address of a register or window."""
@@ -128,7 +145,7 @@ class Host:
             raise HostError(await self.error())
 
     async def error(self) -> str:
-        """The error register in words."""
+        """The error registers in words."""
         code, detail = await self.read("error", 2)
         return f"the processor reports {ErrorCode(code & 0xff).name} in layer {code >> 8 & 0xff}, detail {detail:#x}"
 

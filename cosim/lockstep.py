@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from model.config import CODE_WIDTH, LANES, SILENT, ProcessorConfig
-from model.network import Network
+from model.network import Layer, Network
 from model.processor import Decision, Trace, emitted, trace
 
 from .host import Result
 
-__all__ = ["Disagreement", "first_difference", "expected_result", "Emission", "first_emission_that_differs"]
+__all__ = ["DisagreementError", "first_difference", "expected_result", "Emission", "first_emission_that_differs"]
 
 
-class Disagreement(AssertionError):
+class DisagreementError(AssertionError):
     """Model and gateware differ; the message says where, what was expected and what was got."""
 
 
@@ -52,7 +52,8 @@ class Emission:
     word: int
 
 
-def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorConfig, got: list[Emission]) -> str | None:
+def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorConfig,
+                                got: list[Emission]) -> str | None:
     """Hold what the gateware emitted for one picture against the model, word by word.
 
     Parameters
@@ -82,9 +83,8 @@ def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorC
                 for lane, expected in enumerate(word):
                     field = emission.word >> lane * width & (1 << width) - 1
                     if field != expected & (1 << width) - 1:
-                        kind = "logit" if layer.readout else "slot"
                         return (f"{where}, pixel ({y}, {x}), column {column + lane}: "
-                                f"expected {kind} {_name(expected, layer)}, got {_name(_signed(field, layer, width), layer)}")
+                                f"expected {_name(expected, layer, width)}, got {_name(field, layer, width)}")
     if next(emissions, None) is not None:
         return "the gateware emitted more words than the model"
     return None
@@ -106,9 +106,7 @@ def _expected_words(network: Network, golden: Trace, index: int, timestep: int, 
                     yield y, x, column, CODE_WIDTH, next(words)
 
 
-def _signed(field: int, layer, width: int) -> int:
-    return field - (1 << width) if layer.readout and field >> (width - 1) else field
-
-
-def _name(value: int, layer) -> str:
-    return "silent" if value == SILENT and not layer.readout else str(value)
+def _name(field: int, layer: Layer, width: int) -> str:
+    if layer.readout:
+        return f"logit {field - (1 << width) if field >> (width - 1) > 0 else field}"
+    return "silence" if field == SILENT else f"slot {field}"

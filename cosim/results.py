@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Agreement(_Strict):
@@ -58,7 +58,7 @@ class Raster(_Strict):
     class_index: Count
     timesteps: Count
     layers: tuple[str, ...]
-    # Per layer, the spikes as (timestep, slot, neuron); timesteps count from 1, neurons in (channel, row, column) order.
+    # Per layer, the spikes as (timestep, slot, neuron): timesteps from 1, neurons in (channel, row, column) order.
     spikes: tuple[tuple[tuple[Count, Count, Count], ...], ...]
     # Neurons of each layer.
     neurons: tuple[Count, ...]
@@ -83,7 +83,7 @@ class NetworkResult(_Strict):
     synaptic_operations: float          # per picture
     busy_columns: float                 # synaptic operations / (cycles * columns), 0 to 1
     simulated_cycles_per_second: float
-    # Mean cycles of a run that is made to stop after timestep 1, 2, ..., and on how many pictures; empty for one timestep.
+    # Mean cycles of a run made to stop after timestep 1, 2, ..., and on how many pictures; empty for one timestep.
     cycles_after: tuple[float, ...]
     cycles_after_images: Count
     sweep: tuple[SweepPoint, ...]       # empty for networks of one timestep

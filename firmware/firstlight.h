@@ -259,21 +259,21 @@ typedef struct __attribute__ ((__packed__)) {
 
 static_assert(sizeof(firstlight_t) == 0x3100, "Packing error");
 
-// No error since the last start.
+// No error so far.
 #define FIRSTLIGHT__ERROR_CODE__NONE 0x0
 // Illegal register access; error_detail is the address.
 #define FIRSTLIGHT__ERROR_CODE__REGISTER 0x1
-// Illegal section in the load window; error_detail is its first word.
+// Illegal section in the load window, or a start while a section is incomplete; error_detail is its first word.
 #define FIRSTLIGHT__ERROR_CODE__LOAD 0x2
 // Start or load while a network is running.
 #define FIRSTLIGHT__ERROR_CODE__BUSY 0x3
 // Illegal network or exit settings; error_detail is the address of the register.
 #define FIRSTLIGHT__ERROR_CODE__SETTINGS 0x4
-// Illegal layer descriptor; error_detail is the index of the field.
+// Illegal layer descriptor; error_detail is the index of the 32-bit word that holds the field.
 #define FIRSTLIGHT__ERROR_CODE__DESCRIPTOR 0x5
-// An access beyond the end of a store; error_detail is the address.
+// An access beyond the end of a store or of the rows; error_detail is its word address.
 #define FIRSTLIGHT__ERROR_CODE__ADDRESS 0x6
-// cycle_limit was reached.
+// cycle_limit was reached; error_detail is the number of cycles.
 #define FIRSTLIGHT__ERROR_CODE__CYCLES 0x7
 // control.abort was written while a network was running.
 #define FIRSTLIGHT__ERROR_CODE__ABORTED 0x8

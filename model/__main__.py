@@ -10,7 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import trained
+from .compiler import compile
+from .config import PRESETS, preset
+from .convert import convert
 from .digits import Digits, load
+from .encode import encode
+from .processor import run
 from .training.measure import validated
 from .training.recipes import RECIPES, recipe
 from .training.train import Run
@@ -50,6 +55,27 @@ def train_one(run: Run, digits: Digits, checkpoint: Path, console: Console) -> t
     return validated(network, digits.validation, run.recipe.exit_rule)
 
 
+def compile_image(args) -> None:
+    """Compile a trained network to the image of a processor."""
+    network = convert(trained.load(args.network))
+    image = compile(network, preset(args.config))
+    file = args.out or Path("build/images") / f"{network.name}-{args.config}.image"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(image.to_bytes())
+    print(f"{file}: {len(image.to_bytes())} bytes, {len(image.descriptors)} layers")
+
+
+def run_test_split(args) -> None:
+    """Run a trained network on the test split in the golden model."""
+    network = convert(trained.load(args.network))
+    test = load().test
+    decision = run(network, encode(test.images, network.input_coding), preset(args.config))
+    right = int((decision.classes == test.labels).sum())
+    operations = decision.counters["synaptic_operations"].sum(1).double().mean()
+    print(f"{network.name}: {right} of {len(test)} right ({right / len(test):.2%}), "
+          f"{decision.timesteps.double().mean():.3f} timesteps and {operations:.0f} synaptic operations a picture")
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     root = argparse.ArgumentParser(prog="python -m model", description=__doc__)
@@ -63,6 +89,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     command.set_defaults(run=train)
+
+    for name, function in (("compile", compile_image), ("run", run_test_split)):
+        command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command.add_argument("network", help="path of a trained network, such as networks/digits-ttfs")
+        command.add_argument("--config", default="default", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
+        command.set_defaults(run=function)
+        if name == "compile":
+            command.add_argument("--out", type=Path, help="file, by default in build/images/")
     return root
 
 

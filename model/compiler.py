@@ -93,7 +93,8 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
         Section(target=Target.PARAMETERS, address=0, entries=np.concatenate(parameters)),
     ]
     for index, codes in enumerate(tiles):
-        sections.append(Section(target=Target.TILES + index, address=0, entries=granules(np.concatenate(codes), CODE_WIDTH)))
+        entries = granules(np.concatenate(codes), CODE_WIDTH)
+        sections.append(Section(target=Target.TILES + index, address=0, entries=entries))
     return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, encoders=cfg.encoders, numerics=cfg.numerics,
                  timesteps=network.timesteps, classes=network.classes, rule=settings.rule, shift=settings.shift,
                  threshold=settings.threshold, shape=network.shape, coding=network.input_coding,

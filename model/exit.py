@@ -13,8 +13,18 @@ from torch import Tensor
 
 from .logarithm import leading_one
 from .network import Network, Rule
-from .tables import (DISTANCE_MAX, EXP_INDEX_WIDTH, EXP_TABLE, EXP_WIDTH, LOG_INDEX_WIDTH, LOG_TABLE, LOG_WIDTH,
-                     SCALE_WIDTH, SHIFT_MAX)
+from .tables import (
+    DISTANCE_MAX,
+    EXP_GUARD_WIDTH,
+    EXP_INDEX_WIDTH,
+    EXP_TABLE,
+    LOG_INDEX_WIDTH,
+    LOG_TABLE,
+    LOG_WIDTH,
+    SCALE_WIDTH,
+    SHIFT_MAX,
+    WEIGHT_FRACTION_WIDTH,
+)
 
 __all__ = ["Settings", "settings", "threshold_code", "Evidence", "best", "weigh", "sure"]
 
@@ -43,7 +53,7 @@ class Settings:
 def threshold_code(rule: Rule, threshold: float) -> int:
     """A threshold in the units the exit unit compares in.
 
-    ENTROPY: bits, 10 fraction bits. PROBABILITY: 1 / probability, 15 fraction bits. MARGIN: bits, 6 fraction bits.
+    ENTROPY: bits, 10 fraction bits. PROBABILITY: 1 / probability, 21 fraction bits. MARGIN: bits, 6 fraction bits.
 
     Raises
     ------
@@ -57,7 +67,7 @@ def threshold_code(rule: Rule, threshold: float) -> int:
     if rule == Rule.ENTROPY:
         return round(threshold * (1 << LOG_WIDTH))
     if rule == Rule.PROBABILITY:
-        return round((1 << EXP_WIDTH - 1) / threshold)
+        return round((1 << WEIGHT_FRACTION_WIDTH) / threshold)
     return round(threshold * (1 << EXP_INDEX_WIDTH))
 
 
@@ -85,9 +95,9 @@ class Evidence:
     margin : Tensor, int64
         Bits between the two best, 6 fraction bits, saturated.
     total : Tensor, int64
-        S, 15 fraction bits.
+        S, 21 fraction bits.
     weighted : Tensor, int64
-        U, 21 fraction bits.
+        U, 27 fraction bits.
     """
 
     margin: Tensor
@@ -99,7 +109,7 @@ class Evidence:
         """log2 S, 10 fraction bits."""
         octave = leading_one(self.total)
         index = (self.total >> (octave - LOG_INDEX_WIDTH)) & ((1 << LOG_INDEX_WIDTH) - 1)
-        return ((octave - (EXP_WIDTH - 1)) << LOG_WIDTH) + torch.tensor(LOG_TABLE)[index]
+        return ((octave - WEIGHT_FRACTION_WIDTH) << LOG_WIDTH) + torch.tensor(LOG_TABLE)[index]
 
     @property
     def entropy(self) -> Tensor:
@@ -109,7 +119,7 @@ class Evidence:
     @property
     def probability(self) -> Tensor:
         """The largest softmax probability, float64: for people."""
-        return (1 << EXP_WIDTH - 1) / self.total
+        return (1 << WEIGHT_FRACTION_WIDTH) / self.total
 
 
 def best(logits: Tensor) -> Tensor:
@@ -129,7 +139,8 @@ def weigh(logits: Tensor, scale: int, shift: int) -> Evidence:
     half = (1 << shift) >> 1
     behind = (logits.amax(1, keepdim=True) - logits).long()
     distance = ((behind * scale + half) >> shift).clamp(max=DISTANCE_MAX)
-    weight = torch.tensor(EXP_TABLE)[distance & ((1 << EXP_INDEX_WIDTH) - 1)] >> (distance >> EXP_INDEX_WIDTH)
+    exponential = torch.tensor(EXP_TABLE)[distance & ((1 << EXP_INDEX_WIDTH) - 1)]
+    weight = (exponential << EXP_GUARD_WIDTH) >> (distance >> EXP_INDEX_WIDTH)
     # The smallest distance is the best class's own, zero; the next is the runner-up's.
     margin = distance.topk(2, dim=1, largest=False).values[:, 1]
     return Evidence(margin=margin, total=weight.sum(1), weighted=(distance * weight).sum(1))

@@ -163,7 +163,8 @@ class Image:
         if header[1] != VERSION:
             raise ImageError(f"the image has format version {header[1]}, this loader reads version {VERSION}")
         if header[2] != len(words):
-            raise ImageError(f"the image should have {header[2]} words, found {len(words)}: it is truncated or extended")
+            raise ImageError(f"the image should have {header[2]} words, found {len(words)}: "
+                             "it is truncated or extended")
         crc = zlib.crc32(data[:-4])
         if crc != int(words[-1]):
             raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
@@ -173,7 +174,8 @@ class Image:
                    timesteps=header[5] >> 8 & 0xff, classes=header[5] >> 16,
                    rule=Rule(header[6] & 3), shift=header[6] >> 8, threshold=header[7],
                    shape=(header[8] & 0xffff, header[9] & 0xffff, header[9] >> 16),
-                   coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf, nearest=bool(header[8] >> 28)),
+                   coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf,
+                                 nearest=bool(header[8] >> 28)),
                    sections=tuple(_sections(words[HEADER_WORDS:-1])))
 
     def check(self, cfg: ProcessorConfig):

@@ -207,7 +207,7 @@ class Network:
         for layer in self.layers:
             if not any(layer.fires(k) for k in range(1, self.timesteps + 1)):
                 raise NetworkError(f"layer {layer.name}: it is active in none of the {self.timesteps} timesteps")
-        for layer, (channels, height, width) in zip(self.layers, self.maps()):
+        for layer, (channels, *_) in zip(self.layers, self.maps()):
             if layer.in_channels != channels:
                 raise NetworkError(f"layer {layer.name}: expects {layer.in_channels} input channels, "
                                    f"its source has {channels}")

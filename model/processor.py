@@ -161,11 +161,18 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
     Raises
     ------
     NetworkError
-        If the pictures do not have the shape of the network's input.
+        If the pictures do not have the shape or the codes of the network's input, or the processor other numerics.
     """
+    if network.numerics != cfg.numerics:
+        raise NetworkError(f"network {network.name} uses {network.numerics}, the processor {cfg.numerics}")
     if codes.dtype != torch.uint8 or codes.shape[1:] != network.shape:
         raise NetworkError(f"network {network.name} reads spike codes of shape {network.shape} in uint8, "
                            f"not {tuple(codes.shape[1:])} in {codes.dtype}")
+    window = network.input_coding.window
+    outside = codes[(codes >= window) & (codes != SILENT)]
+    if len(outside):
+        raise NetworkError(f"network {network.name} reads slots below {window}, or {SILENT} for silence, "
+                           f"found {int(outside[0])}")
     parts = [_trace(network, part, cfg, keep_maps) for part in codes.split(batch)]
     return Trace(logits=torch.cat([part.logits for part in parts]),
                  counters={name: torch.cat([part.counters[name] for part in parts]) for name in COUNTERS},

@@ -31,7 +31,8 @@ def integrate(synapses: Tensor, weight: Tensor, *, weight_grain: int, input_grai
     charge = torch.zeros(synapses.shape[0], weight.shape[0], synapses.shape[2])
     for slot in synapses.unique().tolist():
         if slot != SILENT:
-            charge += synapse(weight, int(slot) * input_grain, weight_grain, numerics).float() @ (synapses == slot).float()
+            worth = synapse(weight, int(slot) * input_grain, weight_grain, numerics)
+            charge += worth.float() @ (synapses == slot).float()
     return charge.int()
 
 

@@ -67,8 +67,8 @@ class Core(wiring.Component):
     logits : Out(stream.Signature(Logit(cfg)))
     activity : Out(Activity(cfg))
     emission : Out(Emission())
-    fault : Out(1)
-        High in the cycle of an access beyond a store or the tile's rows.
+    fault : Out(1), fault_address : Out(32)
+        High in the cycle of an access beyond a store or the tile's rows, with its address.
     """
 
     def __init__(self, cfg: ProcessorConfig):
@@ -86,6 +86,7 @@ class Core(wiring.Component):
             "activity": Out(Activity(cfg)),
             "emission": Out(Emission()),
             "fault": Out(1),
+            "fault_address": Out(ADDRESS_WIDTH),
         })
 
     def elaborate(self, platform):
@@ -156,14 +157,16 @@ class Core(wiring.Component):
             spikes.write.data.eq(Mux(pool.o.valid, Value.cast(pool.o.p.codes), Value.cast(self.load_spikes.data))),
             spikes.write.enable.eq(pool.o.valid | self.load_spikes.enable),
             self.drained.eq(pool.o.valid & pool.o.p.last),
-            self.fault.eq(walker.fault | spikes.fault | parameters.fault | states.fault),
         ]
+        for block in walker, spikes, parameters, states:
+            with m.If(block.fault):
+                m.d.comb += [self.fault.eq(1), self.fault_address.eq(block.fault_address)]
 
         logit = self.logits.valid & self.logits.ready
         m.d.comb += [
             self.emission.valid.eq(pool.o.valid | logit),
             self.emission.address.eq(Mux(logit, 0, pool.o.p.address)),
-            self.emission.word.eq(Mux(logit, Value.cast(self.logits.p.value).as_unsigned(), Value.cast(pool.o.p.codes))),
+            self.emission.word.eq(Mux(logit, self.logits.p.value.as_unsigned(), Value.cast(pool.o.p.codes))),
         ]
 
         event = picker.o.p

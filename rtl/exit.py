@@ -6,8 +6,19 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from model.config import ProcessorConfig, Rule
-from model.tables import (DISTANCE_MAX, EXP_INDEX_WIDTH, EXP_TABLE, EXP_WIDTH, LOG_INDEX_WIDTH, LOG_TABLE, LOG_WIDTH,
-                          SCALE_WIDTH, SHIFT_MAX)
+from model.tables import (
+    DISTANCE_MAX,
+    EXP_GUARD_WIDTH,
+    EXP_INDEX_WIDTH,
+    EXP_TABLE,
+    EXP_WIDTH,
+    LOG_INDEX_WIDTH,
+    LOG_TABLE,
+    LOG_WIDTH,
+    SCALE_WIDTH,
+    SHIFT_MAX,
+    WEIGHT_FRACTION_WIDTH,
+)
 
 from .layouts import potential_shape
 from .logarithm import leading_one
@@ -40,7 +51,7 @@ class ExitUnit(wiring.Component):
     """Weigh the logits of one timestep.
 
     Takes one logit a cycle and finds the best. Then reads them again, one a cycle, to add up what the
-    others weigh against it; offers the verdict ``classes`` + 8 cycles after the last logit. Takes no
+    others weigh against it; offers the verdict ``classes`` + 6 cycles after the last logit. Takes no
     logits meanwhile, nor until the verdict has been accepted.
 
     Parameters
@@ -89,7 +100,7 @@ class ExitUnit(wiring.Component):
         count = Signal.like(index)
 
         # Sums over the classes: S and U of model.exit.
-        total = Signal(EXP_WIDTH + bits_for(cfg.classes - 1))
+        total = Signal(WEIGHT_FRACTION_WIDTH + 1 + bits_for(cfg.classes - 1))
         weighted = Signal(len(total) + bits_for(DISTANCE_MAX))
         margin = Signal(range(DISTANCE_MAX + 1))
 
@@ -108,8 +119,8 @@ class ExitUnit(wiring.Component):
             for entry, value in enumerate(EXP_TABLE):
                 with m.Case(entry):
                     m.d.comb += exponential.eq(value)
-        weight = Signal(EXP_WIDTH)
-        m.d.comb += weight.eq(exponential >> distance[EXP_INDEX_WIDTH:])
+        weight = Signal(EXP_WIDTH + EXP_GUARD_WIDTH)
+        m.d.comb += weight.eq((exponential << EXP_GUARD_WIDTH) >> distance[EXP_INDEX_WIDTH:])
 
         m.d.sync += [
             read_valid.eq(reading), read_best.eq(index == best),
@@ -188,7 +199,7 @@ class ExitUnit(wiring.Component):
         return m
 
     def logarithm(self, m, total):
-        """log2 of ``total``, which has EXP_WIDTH - 1 fraction bits and is at least one."""
+        """log2 of ``total``, which has WEIGHT_FRACTION_WIDTH fraction bits and is at least one."""
         octave = leading_one(m, total)
         # The bits after the leading one.
         index = Signal(LOG_INDEX_WIDTH)
@@ -199,5 +210,5 @@ class ExitUnit(wiring.Component):
                 with m.Case(entry):
                     m.d.comb += fraction.eq(value)
         logarithm = Signal(LOG_WIDTH + len(octave))
-        m.d.comb += logarithm.eq(((octave - (EXP_WIDTH - 1)) << LOG_WIDTH) + fraction)
+        m.d.comb += logarithm.eq(((octave - WEIGHT_FRACTION_WIDTH) << LOG_WIDTH) + fraction)
         return logarithm

@@ -58,6 +58,8 @@ class Loader(wiring.Component):
     error : Out(1)
         High for one cycle when a section has an unknown target, too many or no granules, or leads beyond
         its memory.
+    head : Out(32)
+        First word of the section at hand.
     address : Out(32)
     data : Out
         The entry; granules that the section does not bring are ones.
@@ -72,6 +74,7 @@ class Loader(wiring.Component):
             "i": In(stream.Signature(GRANULE_WIDTH)),
             "loading": Out(1),
             "error": Out(1),
+            "head": Out(GRANULE_WIDTH),
             "address": Out(GRANULE_WIDTH),
             "data": Out(self.granules * GRANULE_WIDTH),
             "enables": Out(len(memories)),
@@ -104,7 +107,7 @@ class Loader(wiring.Component):
                 with m.Case(index):
                     m.d.comb += arrived.word_select(index, GRANULE_WIDTH).eq(word)
 
-        m.d.comb += self.i.ready.eq(1)
+        m.d.comb += [self.i.ready.eq(1), self.head.eq(head)]
         m.d.sync += self.enables.eq(0)
         with m.FSM() as fsm:
             m.d.comb += self.loading.eq(~fsm.ongoing("TARGET"))

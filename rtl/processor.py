@@ -2,7 +2,7 @@
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
 from model.config import ProcessorConfig, Target
@@ -137,7 +137,7 @@ class Processor(wiring.Component):
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
         self.count(m, registers, sequencer, core.activity)
-        self.report_errors(m, registers, sequencer, loader, core.fault & busy, failed)
+        self.report_errors(m, registers, sequencer, loader, core, failed)
 
         m.d.sync += registers.signatures_data.eq(signature.read_data)
         m.d.comb += [
@@ -179,7 +179,7 @@ class Processor(wiring.Component):
             m.d.comb += getattr(registers, name).eq(counter)
             m.d.sync += counter.eq(Mux(sequencer.begin, 0, counter + increment))
 
-    def report_errors(self, m, registers, sequencer, loader, fault, failed):
+    def report_errors(self, m, registers, sequencer, loader, core, failed):
         """The error register: the first error since the host cleared the cause, and what ends a run."""
         code, layer, detail = (Signal.like(getattr(registers, f"error_{part}")) for part in ("code", "layer", "detail"))
         m.d.comb += [
@@ -190,12 +190,12 @@ class Processor(wiring.Component):
         # (condition, code, detail, whether it ends a run)
         errors = [
             (sequencer.busy & registers.control_abort, ErrorCode.ABORTED, 0, True),
-            (fault, ErrorCode.ADDRESS, 0, True),
+            (core.fault & sequencer.busy, ErrorCode.ADDRESS, core.fault_address, True),
             (sequencer.busy & (registers.cycles >= registers.cycle_limit), ErrorCode.CYCLES, registers.cycles, True),
             (sequencer.failed, sequencer.failure.code, sequencer.failure.detail, True),
             (registers.rejected, ErrorCode.REGISTER, registers.rejected_address, False),
-            (loader.error, ErrorCode.LOAD, 0, False),
-            (registers.control_start & loader.loading, ErrorCode.LOAD, 0, False),
+            (loader.error, ErrorCode.LOAD, loader.head, False),
+            (registers.control_start & loader.loading, ErrorCode.LOAD, loader.head, False),
             (sequencer.busy & (registers.control_start | registers.load.valid), ErrorCode.BUSY, 0, False),
         ]
         m.d.comb += failed.eq(Cat(condition for condition, *_, ends in errors if ends).any())

@@ -38,8 +38,8 @@ class Store(wiring.Component):
     -------
     write : In(WriteSignature(shape))
     read : In(ReadSignature(shape))
-    fault : Out(1)
-        High in the cycle of an access beyond ``depth``. Such a write changes nothing.
+    fault : Out(1), fault_address : Out(32)
+        High in the cycle of an access beyond ``depth``, with its address. Such a write changes nothing.
     """
 
     def __init__(self, shape, depth: int):
@@ -49,6 +49,7 @@ class Store(wiring.Component):
             "write": In(WriteSignature(shape)),
             "read": In(ReadSignature(shape)),
             "fault": Out(1),
+            "fault_address": Out(ADDRESS_WIDTH),
         })
 
     def elaborate(self, platform):
@@ -68,5 +69,6 @@ class Store(wiring.Component):
             read_port.en.eq(self.read.enable),
             Value.cast(self.read.data).eq(read_port.data),
             self.fault.eq(write_fault | read_fault),
+            self.fault_address.eq(Mux(write_fault, self.write.address, self.read.address)),
         ]
         return m

@@ -34,8 +34,8 @@ class Walker(wiring.Component):
         Begin a walk. Only after the last word of the walk before.
     spikes : Out(ReadSignature(SpikeWord))
     o : Out(stream.Signature(WalkedWord(cfg)))
-    fault : Out(1)
-        High in the cycle in which the walk leaves the tile's rows.
+    fault : Out(1), fault_address : Out(32)
+        High in the cycle in which the walk leaves the tile's rows, with the row.
     """
 
     def __init__(self, cfg: ProcessorConfig):
@@ -47,6 +47,7 @@ class Walker(wiring.Component):
             "spikes": Out(ReadSignature(SpikeWord)),
             "o": Out(stream.Signature(WalkedWord(cfg))),
             "fault": Out(1),
+            "fault_address": Out(ADDRESS_WIDTH),
         })
 
     def elaborate(self, platform):
@@ -172,6 +173,7 @@ class Walker(wiring.Component):
             self.spikes.enable.eq(step & addressed_reads),
             # Lane 0 is checked; a later lane beyond the rows would be a channel beyond input_channels.
             self.fault.eq(step & addressed_reads & (row >= cfg.rows)),
+            self.fault_address.eq(row),
             self.o.payload.eq(read),
             self.o.p.codes.eq(Mux(read_reads, Value.cast(self.spikes.data), ~0)),
         ]

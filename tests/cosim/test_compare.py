@@ -9,7 +9,7 @@ from cosim.__main__ import main
 from cosim.compare import ROOT
 from cosim.pictures import test_pictures as pictures
 from model.compiler import compile
-from model.config import CODE_WIDTH, GRANULE_WIDTH, SIGN_BIT, Target, preset
+from model.config import CODE_WIDTH, GRANULE_WIDTH, SIGN_BIT, SILENT, Target, preset
 from model.convert import convert
 from model.network import NetworkError
 from model.processor import trace
@@ -62,9 +62,9 @@ def test_points_at_a_flipped_weight(network, tmp_path, capsys):
                  "--out", str(tmp_path)]) == 1
     said = " ".join(capsys.readouterr().out.split())
     expected, got = (int(each[picture, y, x, column]) for each in (maps, faulty_maps))
-    names = [str(code) if code != 31 else "silent" for code in (expected, got)]
+    names = [f"slot {code}" if code != SILENT else "silence" for code in (expected, got)]
     assert (f"network {NETWORK}, image {picture}, timestep 1, layer {LAYER}, pixel ({y}, {x}), column {column}: "
-            f"expected slot {names[0]}, got {names[1]}") in said
+            f"expected {names[0]}, got {names[1]}") in said
 
 
 def test_agrees_and_writes_results(tmp_path, capsys):

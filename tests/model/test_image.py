@@ -32,8 +32,8 @@ def test_reads_what_it_wrote(image):
     again = Image.from_bytes(image.to_bytes())
     assert again.to_bytes() == image.to_bytes()
     assert again.descriptors == image.descriptors
-    for name in ("name", "columns", "tiles", "encoders", "numerics", "timesteps", "classes", "rule", "shift", "threshold",
-                 "shape", "coding"):
+    for name in ("name", "columns", "tiles", "encoders", "numerics", "timesteps", "classes", "rule", "shift",
+                 "threshold", "shape", "coding"):
         assert getattr(again, name) == getattr(image, name), name
 
 

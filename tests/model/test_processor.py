@@ -277,3 +277,19 @@ def test_refuses_a_budget_outside_the_timesteps(budget, found):
     with pytest.raises(NetworkError, match=re.escape(
             f"network chain: a budget must be between 1 and 3 timesteps, found {found}")):
         decide(network, traced, budget=budget)
+
+
+def test_refuses_a_slot_outside_the_input_window():
+    network = chain()
+    window = network.input_coding.window
+    codes = torch.tensor([SILENT, window - 1, window], dtype=torch.uint8)
+    trace(network, codes[:2].view(2, 1, 1, 1), CONFIGS[0])
+    with pytest.raises(NetworkError, match=re.escape(
+            f"network chain reads slots below {window}, or 31 for silence, found {window}")):
+        trace(network, codes.view(3, 1, 1, 1), CONFIGS[0])
+
+
+def test_refuses_a_processor_of_other_numerics():
+    other = replace(CONFIGS[0], numerics=Numerics(fraction_width=10))
+    with pytest.raises(NetworkError, match="network chain uses Numerics.*, the processor Numerics"):
+        trace(chain(), torch.zeros(1, 1, 1, 1, dtype=torch.uint8), other)
