@@ -2,7 +2,7 @@
 
 from amaranth.sim import Simulator
 
-__all__ = ["idle", "put", "take", "put_all", "take_all", "expect_nothing", "holds", "simulate"]
+__all__ = ["idle", "put", "take", "put_all", "take_all", "expect_nothing", "holds", "through", "simulate"]
 
 
 async def idle(ctx, cycles):
@@ -46,7 +46,7 @@ async def take_all(ctx, stream, count, *, stall=0):
 async def expect_nothing(ctx, stream, cycles):
     """Fail if anything is offered in the next ``cycles``."""
     for _ in range(cycles):
-        valid, = await ctx.tick().sample(stream.valid)
+        *_, valid = await ctx.tick().sample(stream.valid)
         assert not valid, "more came out than was expected"
 
 
@@ -60,6 +60,33 @@ def holds(stream):
                 assert valid and payload == offered, "offer withdrawn or changed"
             offered = payload if valid and not ready and not rst else None
     return process
+
+
+def through(dut, payloads, count, *, gap=0, stall=0, prepare=None, processes=(), cycles=10_000):
+    """The ``count`` payloads that ``dut`` makes of ``payloads``; fails if it changes an offer or makes more.
+
+    Parameters
+    ----------
+    dut : Component
+        With the streams ``i`` and ``o``.
+    gap, stall : int
+        Cycles of idleness before each payload that goes in, and before each that is taken.
+    prepare : coroutine function, optional
+        Called with the simulator's context before the first payload.
+    """
+    taken = []
+
+    async def drive(ctx):
+        if prepare:
+            await prepare(ctx)
+        await put_all(ctx, dut.i, payloads, gap=gap)
+
+    async def check(ctx):
+        taken.extend(await take_all(ctx, dut.o, count, stall=stall))
+        await expect_nothing(ctx, dut.o, 20)
+
+    simulate(dut, drive, check, processes=[holds(dut.o), *processes], cycles=cycles)
+    return taken
 
 
 def simulate(dut, *testbenches, processes=(), cycles=10_000):

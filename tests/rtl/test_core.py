@@ -1,0 +1,182 @@
+import pytest
+import torch
+from amaranth import *
+
+from model.compiler import compile
+from model.config import CODE_WIDTH, LANES, ProcessorConfig, Reset, Target
+from model.image import picture
+from model.network import Coding, Layer, Network
+from model.processor import COUNTERS, emitted, trace
+from rtl.core import Core
+from tests.networks import random_codes, random_weight
+from tests.streams import expect_nothing, simulate, take
+
+CFG = ProcessorConfig(columns=16, encoders=4, rows=400, spike_words=128, state_words=256, parameter_words=32, layers=4,
+                      classes=20)
+PAIR = ProcessorConfig(columns=16, tiles=2, encoders=8, rows=400, spike_words=128, state_words=256, parameter_words=32,
+                       layers=4, classes=40)
+
+
+def neurons(generator, out, channels, kernel, gain, **settings):
+    return Layer(weight=random_weight((out, channels, *kernel), 0.4, 0.8, generator),
+                 bias=torch.randint(-900, 900, (out,), generator=generator).int(),
+                 gain=torch.full((out,), gain, dtype=torch.int32) if settings.get("readout")
+                 else torch.randint(gain - 4, gain + 4, (out,), generator=generator).int(), **settings)
+
+
+def convolutions(seed, *, timesteps=1, out=10, leak_shift=0, reset=Reset.NONE, stride=1):
+    """Convolution with pooling, convolution, readout: (network, codes of one picture)."""
+    generator = torch.Generator().manual_seed(seed)
+    first, second = Coding(window=12, tau=4, nearest=True), Coding(window=8, tau=2)
+    layers = [
+        neurons(generator, out, 3, (3, 2), -4, name="first", padding=1, pool=2, coding=first, leak_shift=leak_shift,
+                reset=reset),
+        neurons(generator, 20, out, (2, 2), -6, name="second", stride=stride, coding=second, leak_shift=leak_shift,
+                reset=reset, weight_grain=4)]
+    network = Network(name="convolutions", shape=(3, 5, 6), input_coding=Coding(window=6, tau=1), timesteps=timesteps,
+                      layers=(*layers, neurons(generator, 18, 20, tuple(
+                          layers[1].pixels((2, 3))), -4, name="readout", readout=True)))
+    return network, random_codes((1, *network.shape), network.input_coding, 0.6, generator)
+
+
+async def write(ctx, port, address, data):
+    ctx.set(port.address, address)
+    ctx.set(Value.cast(port.data), data)
+    ctx.set(port.enable, 1)
+    await ctx.tick()
+    ctx.set(port.enable, 0)
+
+
+async def load(ctx, dut, image, codes):
+    """Fill the stores as the loader would."""
+    ports = {Target.PARAMETERS: dut.load_parameters, Target.SPIKES: dut.load_spikes,
+             **{Target.TILES + tile: port for tile, port in enumerate(dut.load_rows)}}
+    for section in (*image.sections, picture(codes.numpy())):
+        for n, granules in enumerate(section.entries.tolist()):
+            if section.target in ports:
+                # What an entry does not bring is ones.
+                data = (1 << 32 * 16) - 1
+                for index, granule in enumerate(granules):
+                    data ^= (granule ^ 0xFFFF_FFFF) << 32 * index
+                await write(ctx, ports[section.target], section.address + n, data)
+
+
+def ran(network, codes, cfg, *, stall=0):
+    """What a core emits when it is told to run ``network``: per timestep and layer, words or logits, and counters."""
+    image = compile(network, cfg)
+    dut = Core(cfg)
+    emissions, activity = [], dict.fromkeys(COUNTERS, 0)
+    logits, steps = [], []
+
+    async def watch(ctx):
+        async for *_, fault, emission, seen in ctx.tick().sample(dut.fault, dut.emission, dut.activity):
+            assert not fault
+            if emission.valid:
+                emissions.append((emission.address, emission.word))
+            activity["events"] += seen.event
+            activity["synaptic_operations"] += seen.columns * seen.event
+            activity["spikes"] += seen.spikes
+            activity["neurons"] += seen.neurons
+
+    async def testbench(ctx):
+        await load(ctx, dut, image, codes)
+        for timestep in range(1, network.timesteps + 1):
+            for fields in image.descriptors:
+                ctx.set(dut.layer, fields)
+                ctx.set(dut.fresh, timestep == 1)
+                ctx.set(dut.silent, 0)
+                ctx.set(dut.start, 1)
+                await ctx.tick()
+                ctx.set(dut.start, 0)
+                if fields["readout"]:
+                    logits.clear()
+                    last = 0
+                    while not last:
+                        for _ in range(stall):
+                            await ctx.tick()
+                        logit = await take(ctx, dut.logits)
+                        logits.append(logit.value)
+                        last = logit.last
+                    await expect_nothing(ctx, dut.logits, 5)
+                else:
+                    await ctx.tick().until(dut.drained)
+                steps.append(emissions.copy())
+                emissions.clear()
+        for _ in range(20):
+            await ctx.tick()
+        assert not emissions
+
+    simulate(dut, testbench, processes=[watch], cycles=50_000)
+    return steps, logits, activity
+
+
+def packed(codes):
+    return sum(code << CODE_WIDTH * lane for lane, code in enumerate(codes))
+
+
+def expected_emissions(network, codes, cfg):
+    """Per timestep and layer: what the model emits, with the addresses of the compiler."""
+    descriptors = compile(network, cfg).descriptors
+    traced = trace(network, codes, cfg, keep_maps=True)
+    mask = (1 << cfg.numerics.accumulator_width) - 1
+    steps = []
+    for timestep in range(network.timesteps):
+        for fields, maps in zip(descriptors, traced.maps):
+            spikes = maps[:, timestep]
+            words = [packed(word) for word in emitted(spikes, cfg)[0].tolist()]
+            places = [fields["output_base"] + pixel * fields["output_words"] + group * cfg.group_words + word
+                      for group in range(-(-fields["output_channels"] // cfg.group_columns))
+                      for pixel in range(fields["output_pixels"])
+                      for word in range(-(-min(cfg.group_columns, fields["output_channels"]
+                                               - group * cfg.group_columns) // LANES))]
+            steps.append(list(zip(places, words, strict=True)))
+        steps.append([(0, logit & mask) for logit in traced.logits[0, timestep].tolist()])
+    return steps, traced
+
+
+@pytest.mark.parametrize("cfg, stall, settings", [
+    (CFG, 0, dict(seed=1)),
+    (CFG, 2, dict(seed=2, out=17, stride=2)),
+    (CFG, 0, dict(seed=3, timesteps=3, leak_shift=1, reset=Reset.ZERO)),
+    (PAIR, 0, dict(seed=4, timesteps=2, out=40, reset=Reset.SUBTRACT)),
+], ids=["one timestep", "stalled readout", "leak and reset", "two tiles"])
+def test_matches_model(cfg, stall, settings):
+    network, codes = convolutions(**settings)
+    expected, traced = expected_emissions(network, codes, cfg)
+    assert all(int(counter[0, -1].sum()) > 20 for counter in traced.counters.values())
+    got, logits, activity = ran(network, codes[0], cfg, stall=stall)
+    for n, (step, wanted) in enumerate(zip(got, expected, strict=True)):
+        assert step == wanted, f"timestep {1 + n // len(network.layers)}, layer {n % len(network.layers)}"
+    assert logits == traced.logits[0, -1].tolist()
+    assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
+
+
+def test_an_access_beyond_a_store_is_a_fault():
+    network, codes = convolutions(5, timesteps=2)
+    fields = compile(network, CFG).descriptors[0]
+    assert fields["stateful"]
+    ends = {"output_base": CFG.spike_words, "input_base": CFG.spike_words, "row_base": CFG.rows,
+            "parameter_base": CFG.parameter_words, "state_base": CFG.state_words}
+    dut = Core(CFG)
+
+    async def first_fault(ctx, layer):
+        """The address of the first fault in a run of ``layer``, which ends in spite of it."""
+        ctx.set(dut.layer, layer)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        first, drained = None, 0
+        while not drained:
+            *_, fault, address, drained = await ctx.tick().sample(dut.fault, dut.fault_address, dut.drained)
+            first = address if fault and first is None else first
+        return first
+
+    async def testbench(ctx):
+        for address in range(CFG.spike_words):
+            await write(ctx, dut.load_spikes, address, 0)
+        for field, end in ends.items():
+            assert await first_fault(ctx, fields) is None
+            # The first row that is opened is that of the first tap inside the map.
+            assert end <= await first_fault(ctx, fields | {field: end}) < end + fields["group_rows"], field
+
+    simulate(dut, testbench, cycles=50_000)

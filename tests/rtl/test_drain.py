@@ -1,0 +1,185 @@
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from model.config import ProcessorConfig
+from rtl.drain import Drain
+from tests.streams import expect_nothing, holds, put_all, simulate, take_all
+
+CFG = ProcessorConfig(columns=16, encoders=4)
+OUTPUT_BASE, PARAMETER_BASE, STATE_BASE = 300, 41, 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A layer, as far as the drain knows it."""
+
+    out: int = 16
+    pixels: int = 3
+    pool: int = 1
+    stateful: bool = False
+
+    def descriptor(self):
+        return {"stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
+                "output_pixels": self.pixels, "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
+                "parameter_base": PARAMETER_BASE, "state_base": STATE_BASE}
+
+
+PLACE = ("lanes", "index", "first", "complete", "full", "last", "state_address", "word_address")
+
+
+# What the memories of the test hold.
+def parameter(cfg, word):
+    return [{"bias": 16 * word + lane, "gain": lane - word} for lane in range(cfg.encoders)]
+
+
+def state(cfg, word):
+    return [5000 - 16 * word - lane for lane in range(cfg.encoders)]
+
+
+def expected_beats(shape, charges, cfg, fresh):
+    """Every beat in the order of the loops."""
+    beats = []
+    words = -(-shape.out // 16)
+    groups = -(-shape.out // cfg.group_columns)
+    charges = iter(charges)
+    for group in range(groups):
+        channels = min(cfg.group_columns, shape.out - group * cfg.group_columns)
+        for pixel in range(shape.pixels):
+            for window_pixel in range(shape.pool ** 2):
+                columns = next(charges)
+                for index in range(-(-channels // cfg.encoders)):
+                    first = index * cfg.encoders
+                    lanes = min(cfg.encoders, channels - first)
+                    pixel_last = first + lanes == channels
+                    window_last = window_pixel + 1 == shape.pool ** 2
+                    state_address = STATE_BASE + len(beats)
+                    beats.append({
+                        "charges": columns[first:first + cfg.encoders],
+                        "states": state(cfg, state_address) if shape.stateful and not fresh else [0] * cfg.encoders,
+                        "parameters": parameter(cfg, PARAMETER_BASE + group * cfg.group_beats + index),
+                        "lanes": (1 << lanes) - 1,
+                        "index": index,
+                        "first": int(window_pixel == 0),
+                        "complete": int(window_last),
+                        "full": int(pixel_last or (first + cfg.encoders) % 16 == 0),
+                        "last": int(group + 1 == groups and pixel + 1 == shape.pixels and window_last and pixel_last),
+                        "state_address": state_address,
+                        "word_address": OUTPUT_BASE + pixel * words + group * cfg.group_words + first // 16,
+                    })
+    return beats
+
+
+def read(beat):
+    place = beat.place
+    return {"charges": list(beat.charges), "states": list(beat.states),
+            "parameters": [{"bias": parameter.bias, "gain": parameter.gain} for parameter in beat.parameters],
+            **{name: getattr(place, name) for name in PLACE}}
+
+
+def answers(port, word):
+    """Process that answers reads with ``word(address)``."""
+    async def process(ctx):
+        async for *_, enable, address in ctx.tick().sample(port.enable, port.address):
+            if enable:
+                ctx.set(port.data, word(address))
+    return process
+
+
+def drained(shape, charges, count, *, cfg=CFG, fresh=False, gap=0, stall=0, layers=1):
+    """The beats of ``layers`` runs of the same layer."""
+    dut = Drain(cfg)
+    runs = []
+
+    async def drive(ctx):
+        ctx.set(dut.layer, shape.descriptor())
+        ctx.set(dut.fresh, fresh)
+        for layer in range(layers):
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            await put_all(ctx, dut.i, charges, gap=gap)
+            while len(runs) == layer:
+                await ctx.tick()
+
+    async def check(ctx):
+        for _ in range(layers):
+            beats = [read(beat) for beat in await take_all(ctx, dut.o, count, stall=stall)]
+            await expect_nothing(ctx, dut.o, 10)
+            runs.append(beats)
+
+    simulate(dut, drive, check, processes=[holds(dut.o), answers(dut.parameters, lambda word: parameter(cfg, word)),
+                                           answers(dut.states, lambda word: state(cfg, word))])
+    return runs
+
+
+def random_charges(shape, cfg, seed=1):
+    choose = random.Random(seed)
+    pixels = -(-shape.out // cfg.group_columns) * shape.pixels * shape.pool ** 2
+    return [[choose.randrange(-1 << 23, 1 << 23) for _ in range(cfg.group_columns)] for _ in range(pixels)]
+
+
+@pytest.mark.parametrize("shape, tiles", [
+    (Shape(out=16), 1), (Shape(out=5, pool=2), 1), (Shape(out=33, pixels=2, stateful=True), 1),
+    (Shape(out=50, pixels=2, pool=2), 2), (Shape(out=32, pixels=1), 2), (Shape(out=17, stateful=True), 3)])
+@pytest.mark.parametrize("encoders, gap, stall", [(1, 0, 0), (2, 0, 2), (4, 3, 0), (8, 3, 2)])
+def test_beats_follow_the_loop_nest(shape, tiles, encoders, gap, stall):
+    cfg = ProcessorConfig(columns=16, tiles=tiles, encoders=encoders)
+    charges = random_charges(shape, cfg)
+    expected = expected_beats(shape, charges, cfg, fresh=False)
+    for got in drained(shape, charges, len(expected), cfg=cfg, gap=gap, stall=stall, layers=2):
+        assert got == expected
+
+
+@pytest.mark.parametrize("stateful, fresh", [(False, False), (True, True), (False, True)])
+def test_states_are_zero_in_the_first_timestep_and_without_memory(stateful, fresh):
+    shape = Shape(stateful=stateful)
+    charges = random_charges(shape, CFG)
+    expected = expected_beats(shape, charges, CFG, fresh)
+    got, = drained(shape, charges, len(expected), fresh=fresh)
+    assert got == expected
+    assert all(not any(beat["states"]) for beat in got)
+
+
+def test_does_not_touch_the_state_store_when_states_are_zero():
+    for stateful, fresh in ((False, False), (True, True)):
+        shape = Shape(stateful=stateful)
+        dut = Drain(CFG)
+
+        async def drive(ctx, dut=dut, shape=shape, fresh=fresh):
+            ctx.set(dut.layer, shape.descriptor())
+            ctx.set(dut.fresh, fresh)
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            ctx.set(dut.o.ready, 1)
+            ctx.set(dut.i.valid, 1)
+            for _ in range(20):
+                *_, enable = await ctx.tick().sample(dut.states.enable)
+                assert not enable
+
+        simulate(dut, drive)
+
+
+def test_gives_a_beat_every_cycle_from_the_second_on():
+    shape = Shape(out=30, pixels=4, pool=2)
+    cfg = ProcessorConfig(columns=32, encoders=4)
+    beats = len(expected_beats(shape, random_charges(shape, cfg), cfg, False))
+    assert beats == 8 * 16
+    dut = Drain(cfg)
+    offered = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, shape.descriptor())
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.i.valid, 1)
+        ctx.set(dut.o.ready, 1)
+        for _ in range(beats + 1):
+            *_, valid = await ctx.tick().sample(dut.o.valid)
+            offered.append(valid)
+
+    simulate(dut, testbench)
+    assert offered == [0] + [1] * beats

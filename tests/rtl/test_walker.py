@@ -1,0 +1,251 @@
+import random
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from model.config import LANES, SILENT, ProcessorConfig
+from model.network import Layer
+from model.walker import synapses, words
+from rtl.walker import Walker
+from tests.streams import expect_nothing, holds, simulate, take_all
+
+CFG = ProcessorConfig(columns=16, rows=4096)
+PAIR = ProcessorConfig(columns=16, tiles=2, rows=4096)
+INPUT_BASE = 77
+ROW_BASE = 33
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A layer, as far as the walker knows it."""
+
+    channels: int = 3
+    height: int = 4
+    width: int = 4
+    kernel_height: int = 3
+    kernel_width: int = 3
+    stride: int = 1
+    padding: int = 1
+    pool: int = 1
+    out: int = 5
+
+    @property
+    def words(self):
+        return -(-self.channels // LANES)
+
+    @property
+    def output_height(self):
+        return ((self.height + 2 * self.padding - self.kernel_height) // self.stride + 1) // self.pool
+
+    @property
+    def output_width(self):
+        return ((self.width + 2 * self.padding - self.kernel_width) // self.stride + 1) // self.pool
+
+    @property
+    def group_rows(self):
+        return self.kernel_height * self.kernel_width * self.channels
+
+    def descriptor(self):
+        return {"input_height": self.height, "input_width": self.width, "input_channels": self.channels,
+                "input_words": self.words, "kernel_height": self.kernel_height, "kernel_width": self.kernel_width,
+                "stride": self.stride, "padding": self.padding, "pool": self.pool,
+                "output_height": self.output_height, "output_width": self.output_width, "output_channels": self.out,
+                "input_base": INPUT_BASE, "row_base": ROW_BASE, "group_rows": self.group_rows}
+
+
+def random_shape(seed):
+    choose = random.Random(seed)
+    height, width = choose.randint(3, 7), choose.randint(3, 7)
+    kernel_height, kernel_width = choose.randint(1, 3), choose.randint(1, 3)
+    shape = dict(channels=choose.choice([1, 3, 16, 17, 33]), height=height, width=width, kernel_height=kernel_height,
+                 kernel_width=kernel_width, stride=choose.randint(1, 3), out=choose.choice([1, 16, 17, 32, 33, 50]),
+                 padding=choose.randrange(min(kernel_height, kernel_width)))
+    return Shape(**shape, pool=choose.randint(1, min(3, Shape(**shape).output_height, Shape(**shape).output_width)))
+
+
+def random_map(shape, seed):
+    """A map (1, channels, height, width) and the words of the spike store."""
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randint(SILENT + 1, (1, shape.channels, shape.height, shape.width), dtype=torch.uint8,
+                          generator=generator)
+    return codes, words(codes)[0].flatten(0, 2).tolist()
+
+
+def expected_walk(shape, stored, cfg, silent=False):
+    """Every word in the order of the loops: codes, row of lane 0, columns in use, last of its pixel."""
+    walk = []
+    for group in range(-(-shape.out // cfg.group_columns)):
+        columns = min(cfg.group_columns, shape.out - group * cfg.group_columns)
+        for oy in range(shape.output_height):
+            for ox in range(shape.output_width):
+                for py in range(shape.pool):
+                    for px in range(shape.pool):
+                        pixel = []
+                        for ky in range(shape.kernel_height):
+                            for kx in range(shape.kernel_width):
+                                y = (oy * shape.pool + py) * shape.stride + ky - shape.padding
+                                x = (ox * shape.pool + px) * shape.stride + kx - shape.padding
+                                if silent or not (0 <= y < shape.height and 0 <= x < shape.width):
+                                    continue
+                                for word in range(shape.words):
+                                    tap = ky * shape.kernel_width + kx
+                                    row = (ROW_BASE + group * shape.group_rows + tap * shape.channels + word * LANES)
+                                    codes = stored[(y * shape.width + x) * shape.words + word]
+                                    pixel.append((codes, row, columns))
+                        pixel = pixel or [([SILENT] * LANES, None, columns)]
+                        walk += [(*word, int(n + 1 == len(pixel))) for n, word in enumerate(pixel)]
+    return walk
+
+
+def spike_store(dut, stored):
+    """Process that answers the walker's reads, and refuses those outside the map."""
+    async def process(ctx):
+        async for *_, enable, address in ctx.tick().sample(dut.spikes.enable, dut.spikes.address):
+            if enable:
+                assert 0 <= address - INPUT_BASE < len(stored), f"word {address} is outside the map"
+                ctx.set(dut.spikes.data, stored[address - INPUT_BASE])
+    return process
+
+
+def read(word):
+    codes = list(word.codes)
+    return codes, word.row, word.columns, word.last
+
+
+def walk(shape, stored, cfg=CFG, *, count, walks=1, stall=0, silent=False):
+    """The words of ``walks`` walks of ``count`` words each."""
+    dut = Walker(cfg)
+    walked = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, shape.descriptor())
+        ctx.set(dut.silent, silent)
+        for _ in range(walks):
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            walked.append([read(word) for word in await take_all(ctx, dut.o, count, stall=stall)])
+            await expect_nothing(ctx, dut.o, 10)
+
+    simulate(dut, testbench, processes=[holds(dut.o), spike_store(dut, stored)])
+    return walked
+
+
+def known(words):
+    """Words without the rows of those that read nothing."""
+    return [(codes, None if codes == [SILENT] * LANES else row, columns, last) for codes, row, columns, last in words]
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_walks_the_loop_nest(seed):
+    shape, cfg = random_shape(seed), (CFG, PAIR)[seed % 2]
+    _, stored = random_map(shape, seed)
+    expected = known(expected_walk(shape, stored, cfg))
+    for got in walk(shape, stored, cfg, count=len(expected), walks=2, stall=seed % 3):
+        assert known(got) == expected
+
+
+def test_random_shapes_meet_every_kind_of_loop():
+    shapes = [random_shape(seed) for seed in range(24)]
+    assert {shape.stride for shape in shapes} == {1, 2, 3} and {shape.pool for shape in shapes} == {1, 2, 3}
+    assert {shape.words for shape in shapes} == {1, 2, 3}
+    assert sum(shape.padding > 0 for shape in shapes) > 5
+    assert sum(shape.kernel_height != shape.kernel_width for shape in shapes) > 5
+    assert {-(-shape.out // 16) for shape in shapes} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("shape", [
+    Shape(), Shape(channels=20, stride=2), Shape(padding=0, pool=2), Shape(padding=2, height=5),
+    Shape(kernel_height=4, kernel_width=4, padding=0, channels=17)])
+def test_the_rows_of_a_pixel_hold_what_the_model_reads(shape):
+    codes, stored = random_map(shape, 5)
+    walked, = walk(shape, stored, count=len(expected_walk(shape, stored, CFG)))
+    layer = Layer(name="walked", stride=shape.stride, padding=shape.padding, pool=shape.pool,
+                  weight=torch.zeros(shape.out, shape.channels, shape.kernel_height, shape.kernel_width,
+                                     dtype=torch.uint8),
+                  bias=torch.zeros(shape.out, dtype=torch.int32), gain=torch.zeros(shape.out, dtype=torch.int32))
+    # Rows count taps outside channels, the model counts channels outside taps; windows come one by one.
+    taps = synapses(codes, layer)[0].unflatten(0, (shape.channels, -1)).transpose(0, 1).flatten(0, 1)
+    taps = taps.unflatten(1, (shape.output_height, shape.pool, shape.output_width, shape.pool))
+    pixels = taps.transpose(2, 3).flatten(1).T.int().tolist()
+
+    got = [[SILENT] * shape.group_rows]
+    for lanes, row, _, last in walked:
+        # Lanes beyond the channels are silent, and reach into the rows of the next tap.
+        for lane, code in enumerate(lanes):
+            if code != SILENT:
+                got[-1][row - ROW_BASE + lane] = code
+        if last:
+            got.append([SILENT] * shape.group_rows)
+    assert got[:-1] == pixels
+
+
+def test_a_silent_source_is_one_word_of_silence_a_pixel_and_is_not_read():
+    shape = Shape(pool=2, out=17)
+    expected = expected_walk(shape, [], CFG, silent=True)
+    assert len(expected) == 2 * 16
+    assert known(walk(shape, [], count=len(expected), silent=True)[0]) == expected
+
+
+def test_a_pixel_that_sees_nothing_of_the_map_is_one_word_of_silence():
+    shape = Shape(height=1, width=1, kernel_height=1, kernel_width=1, padding=2)
+    stored = [list(range(LANES))]
+    expected = expected_walk(shape, stored, CFG)
+    assert [codes[0] for codes, *_ in expected] == [SILENT] * 12 + [0] + [SILENT] * 12
+    assert known(walk(shape, stored, count=25)[0]) == expected
+
+
+@pytest.mark.parametrize("shape", [
+    Shape(height=10, width=10, kernel_height=10, kernel_width=10, padding=0),
+    Shape(height=1, width=1, kernel_height=1, kernel_width=1, padding=0, channels=300),
+    Shape(height=1, width=40, kernel_height=1, kernel_width=7, stride=15, padding=0),
+    Shape(height=2, width=3, kernel_height=7, kernel_width=7, padding=6),
+    Shape(height=9, width=2, kernel_height=9, kernel_width=1, padding=0, pool=1, out=50)])
+def test_walks_a_kernel_of_any_reach(shape):
+    _, stored = random_map(shape, 1)
+    expected = known(expected_walk(shape, stored, CFG))
+    assert known(walk(shape, stored, count=len(expected))[0]) == expected
+
+
+def test_gives_a_word_every_cycle_from_the_fourth_on():
+    shape = Shape(pool=2, channels=20, out=20)
+    _, stored = random_map(shape, 2)
+    count = len(expected_walk(shape, stored, CFG))
+    dut = Walker(CFG)
+    offered = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, shape.descriptor())
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.start, 1)
+        for _ in range(count + 10):
+            *_, valid = await ctx.tick().sample(dut.o.valid)
+            ctx.set(dut.start, 0)
+            offered.append(valid)
+
+    simulate(dut, testbench, processes=[spike_store(dut, stored)])
+    assert offered == [0] * 4 + [1] * count + [0] * 6
+
+
+@pytest.mark.parametrize("rows, faults", [(ROW_BASE + 25, []), (ROW_BASE + 24, [ROW_BASE + 24] * 9)])
+def test_a_row_beyond_the_tile_is_a_fault(rows, faults):
+    # Nine taps of three channels: the last word starts at row 24.
+    shape = Shape()
+    _, stored = random_map(shape, 3)
+    dut = Walker(ProcessorConfig(columns=16, rows=rows))
+    seen = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, shape.descriptor())
+        ctx.set(dut.start, 1)
+        ctx.set(dut.o.ready, 1)
+        for _ in range(200):
+            *_, fault, row = await ctx.tick().sample(dut.fault, dut.fault_address)
+            ctx.set(dut.start, 0)
+            if fault:
+                seen.append(row)
+
+    simulate(dut, testbench, processes=[spike_store(dut, stored)])
+    # In each of the nine pixels that the last tap reaches.
+    assert seen == faults
