@@ -1,6 +1,10 @@
 """Cosimulation: the exported Verilog against the golden model, number by number.
 
 =======================  =====================================================================
+:mod:`cosim.compare`     networks on the exported processor against the model
+:mod:`cosim.host`        the host's side of the bus: load, run, read back
+:mod:`cosim.lockstep`    where model and gateware part
+:mod:`cosim.report`      table and page of what was found
 :mod:`cosim.simulator`   builds exported Verilog with Verilator and runs a bench on it
 :mod:`cosim.streams`     drivers and monitors for the stream ports of a block
 ``cosim.bench_*``        the benches, run by cocotb inside the simulator: one for each block

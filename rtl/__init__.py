@@ -14,5 +14,6 @@
 ======================  ======================================================================
 
 :mod:`rtl.store` is the memory they share, :mod:`rtl.signature` the CRC of what leaves each layer,
-:mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level.
+:mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level. :mod:`rtl.verilog` exports it,
+:mod:`rtl.netlist` lints and synthesises the export.
 """
