@@ -9,9 +9,9 @@ import random
 import cocotb
 from amaranth import Const, Shape, ShapeCastable
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, gather
 
-__all__ = ["start", "Source", "Sink"]
+__all__ = ["start", "Source", "Sink", "through", "packed"]
 
 
 async def start(dut):
@@ -22,6 +22,12 @@ async def start(dut):
     dut.rst.value = 0
 
 
+def packed(value, shape) -> int:
+    """The bits of ``value``, laid out as ``shape``."""
+    bits = Const.cast(Const(value, shape))
+    return bits.value & (1 << len(bits)) - 1
+
+
 class _Port:
     def __init__(self, dut, name, shape):
         self._clk = dut.clk
@@ -30,10 +36,6 @@ class _Port:
         self._ready = getattr(dut, f"{name}__ready")
         self._shape = shape
         self._rng = random.Random(f"{cocotb.RANDOM_SEED} {name}")
-
-    def _pack(self, payload):
-        bits = Const.cast(Const(payload, self._shape))
-        return bits.value & (1 << len(bits)) - 1
 
     def _unpack(self, bits):
         if isinstance(self._shape, ShapeCastable):
@@ -52,7 +54,7 @@ class Source(_Port):
     async def send(self, payload):
         while self._rng.random() < self._gap:
             await RisingEdge(self._clk)
-        self._payload.value = self._pack(payload)
+        self._payload.value = packed(payload, self._shape)
         self._valid.value = 1
         while True:
             await RisingEdge(self._clk)
@@ -83,3 +85,17 @@ class Sink(_Port):
         for _ in range(cycles):
             await RisingEdge(self._clk)
             assert not self._valid.value, "more came out than was expected"
+
+
+async def through(source, sink, payloads, count):
+    """The ``count`` payloads that a design makes of ``payloads``; fails if it makes more."""
+    async def drive():
+        for payload in payloads:
+            await source.send(payload)
+
+    async def check():
+        return [await sink.recv() for _ in range(count)]
+
+    _, received = await gather(drive(), check())
+    await sink.expect_nothing(20)
+    return received
