@@ -95,6 +95,8 @@ def drained(shape, charges, count, *, cfg=CFG, fresh=False, gap=0, stall=0, laye
     async def drive(ctx):
         ctx.set(dut.layer, shape.descriptor())
         ctx.set(dut.fresh, fresh)
+        # What a layer before read last.
+        ctx.set(dut.states.data, [999] * cfg.encoders)
         for layer in range(layers):
             ctx.set(dut.start, 1)
             await ctx.tick()

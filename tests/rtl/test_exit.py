@@ -129,6 +129,11 @@ def test_nothing_is_left_of_the_timestep_before():
     for rule, threshold in ((Rule.ENTROPY, 1020), (Rule.PROBABILITY, 40_000 << EXP_GUARD_WIDTH), (Rule.MARGIN, 5)):
         questions = [(logits, rule, threshold, SCALE, 16) for logits in (apart, equal, apart, equal, apart)]
         assert [sure for _, sure in verdicts(questions)] == [1, 0, 1, 0, 1]
+    # Just sure enough, so that anything left over would show.
+    near = [1000, 900, 850]
+    for rule in (Rule.ENTROPY, Rule.PROBABILITY, Rule.MARGIN):
+        questions = [(near, rule, boundary(near, rule, 1, 0), 1, 0)] * 3
+        assert [sure for _, sure in verdicts(questions)] == [1, 1, 1]
     # A best class that is not lower than the one before.
     questions = [(logits, Rule.BUDGET, 0, 1, 0) for logits in ([LOW, HIGH], [-5, -6])]
     assert [best for best, _ in verdicts(questions)] == [1, 0]

@@ -1,0 +1,256 @@
+"""Faults planted in the gateware by hand: ``python -m tests.mutants`` shows that each makes a test fail.
+
+A mutant is one text replaced by another in a copy of the tree. It is killed when a test that passes without it
+fails. With names as arguments, only those mutants are run; the exit code is 1 if one survives.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+__all__ = ["ROOT", "Mutant", "MUTANTS"]
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("rtl", "model", "tests", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault.
+
+    Parameters
+    ----------
+    name : str
+    file : str
+        Under ``rtl``.
+    source, replacement : str
+        ``source`` occurs exactly once in the file.
+    test : str
+        The test under ``tests/rtl`` that must fail, as ``file::name``.
+    """
+
+    name: str
+    file: str
+    source: str
+    replacement: str
+    test: str
+
+    def applied(self, text: str) -> str:
+        """``text`` of the file with the fault in it."""
+        return text.replace(self.source, self.replacement)
+
+    @property
+    def node(self) -> str:
+        """The test, as pytest names it."""
+        return f"tests/rtl/{self.test}"
+
+
+MUTANTS = (
+    Mutant("picker skips lane 15", "picker.py",
+           "for lane in reversed(range(LANES)):", "for lane in reversed(range(LANES - 1)):",
+           "test_picker.py::test_one_spike_is_found_in_any_lane"),
+    Mutant("picker: an empty word completes no pixel", "picker.py",
+           "word.last & ~rest.any()", "word.last & ~rest.any() & waiting.any()",
+           "test_picker.py::test_an_empty_word_is_one_beat_that_can_complete_a_pixel"),
+    Mutant("picker ignores the grain of the slots", "picker.py",
+           "word.codes[lowest] << self.grain_shift", "word.codes[lowest]",
+           "test_picker.py::test_matches_model"),
+
+    Mutant("tile truncates after the sign", "tile.py",
+           "Mux(code[-1], -magnitude, magnitude)",
+           "Mux(code[-1], (-synapse_magnitude(m, level[:2], cfg.numerics)) >> level[2:], magnitude)",
+           "test_tile.py::test_truncates_before_the_sign"),
+    Mutant("tile keeps the charges of the pixel before", "tile.py",
+           "potentials.eq(Mux(terms_last, 0, sums))", "potentials.eq(sums)",
+           "test_tile.py::test_a_pixel_without_spikes_has_no_charge_left_from_the_one_before"),
+    Mutant("tile opens a row in an empty beat", "tile.py",
+           "opened_valid & opened.spike & (exponent", "opened_valid & (exponent",
+           "test_tile.py::test_an_empty_beat_opens_no_row"),
+    Mutant("tile adds what is no synapse", "tile.py",
+           "opened.spike & (exponent != NO_SYNAPSE)", "opened.spike",
+           "test_tile.py::test_no_synapse_adds_nothing_whatever_its_sign_and_grain"),
+    Mutant("tile overwrites charges that wait", "tile.py",
+           "step.eq(~(terms_last & self.o.valid & ~self.o.ready))", "step.eq(1)",
+           "test_tile.py::test_the_next_pixel_integrates_while_the_charges_wait_and_stalls_when_it_is_complete_too"),
+    Mutant("logarithm shifts by the low bits of a far octave", "logarithm.py",
+           "Mux(octave[shift_width:].any(), 0, mantissa >> octave[:shift_width])", "mantissa >> octave[:shift_width]",
+           "test_tile.py::test_adds_every_weight_code_at_every_level"),
+
+    Mutant("walker forgets the padding after the first line", "walker.py",
+           "window_x.eq(-layer.padding), x.eq(-layer.padding),\n                    window_y",
+           "window_x.eq(0), x.eq(0),\n                    window_y",
+           "test_walker.py::test_walks_the_loop_nest"),
+    Mutant("walker counts taps from the first one inside the map", "walker.py",
+           "tap.eq((first_ky + ky)[:len(ky)]", "tap.eq(ky",
+           "test_walker.py::test_the_rows_of_a_pixel_hold_what_the_model_reads"),
+    Mutant("walker reads a silent source", "walker.py",
+           "self.silent | (rows_inside <= 0)", "(rows_inside <= 0)",
+           "test_walker.py::test_a_silent_source_is_one_word_of_silence_a_pixel_and_is_not_read"),
+    Mutant("walker stays in the rows of the first column group", "walker.py",
+           "group_row.eq(group_row + layer.group_rows)", "group_row.eq(group_row)",
+           "test_walker.py::test_walks_the_loop_nest"),
+
+    Mutant("drain: one neuron too many in the last beat", "drain.py",
+           "beat_channels > lane", "beat_channels >= lane",
+           "test_drain.py::test_beats_follow_the_loop_nest"),
+    Mutant("drain takes the parameters of another column group", "drain.py",
+           "group_parameters.eq(group_parameters + cfg.group_beats)", "group_parameters.eq(group_parameters + 1)",
+           "test_drain.py::test_beats_follow_the_loop_nest"),
+    Mutant("drain reads old states in the first timestep", "drain.py",
+           "with m.If(layer.stateful & ~self.fresh):", "with m.If(layer.stateful):",
+           "test_drain.py::test_states_are_zero_in_the_first_timestep_and_without_memory"),
+    Mutant("drain counts states by the pixel", "drain.py",
+           "state_address.eq(state_address + 1)", "state_address.eq(state_address + index_last)",
+           "test_drain.py::test_beats_follow_the_loop_nest"),
+
+    Mutant("fire is a slot late", "fire.py",
+           "(level + (1 << self.layer.output_shift) - 1)", "(level + (1 << self.layer.output_shift))",
+           "test_fire.py::test_the_first_slot_fires_at_one_and_the_last_slot_ends_the_window"),
+    Mutant("fire: above the threshold instead of at it", "fire.py",
+           "normal < threshold for", "normal <= threshold for",
+           "test_fire.py::test_fires_at_every_threshold_and_not_below"),
+    Mutant("fire does not leak", "fire.py",
+           "leaked = Mux(layer.leak_shift == 0, state, state - (state >> layer.leak_shift))", "leaked = state",
+           "test_fire.py::test_the_leak_floors"),
+    Mutant("fire subtracts in the wrong scale", "fire.py",
+           "level.eq(gain + (code << self.layer.output_shift))", "level.eq(code << self.layer.output_shift)",
+           "test_fire.py::test_subtracts_in_the_scale_of_the_column"),
+    Mutant("fire: a window with one slot too many", "fire.py",
+           "slot >= self.layer.window", "slot > self.layer.window",
+           "test_fire.py::test_the_first_slot_fires_at_one_and_the_last_slot_ends_the_window"),
+    Mutant("fire: lanes without a neuron spike", "fire.py",
+           "charged_place.lanes[lane] & ~layer.readout", "~layer.readout",
+           "test_fire.py::test_lanes_without_a_neuron_are_silent"),
+    Mutant("fire: a readout spikes", "fire.py",
+           "charged_place.lanes[lane] & ~layer.readout", "charged_place.lanes[lane]",
+           "test_fire.py::test_a_readout_never_fires_and_keeps_its_potential"),
+    Mutant("fire does not round by half a quarter octave", "fire.py",
+           "Mux(half, counts[1], counts[0])", "counts[0]",
+           "test_fire.py::test_fires_at_every_threshold_and_not_below"),
+    Mutant("fire: potentials below zero spike", "fire.py",
+           "(potential <= 0) | late", "late",
+           "test_fire.py::test_only_a_positive_potential_fires_however_low_the_threshold"),
+
+    Mutant("pool keeps the latest spike", "pool.py",
+           "self.i.p.codes[lane] < before[lane]", "self.i.p.codes[lane] > before[lane]",
+           "test_pool.py::test_keeps_the_earliest_spike_wherever_it_stands"),
+    Mutant("pool keeps the window before", "pool.py",
+           "place.first | (self", "(self",
+           "test_pool.py::test_a_window_without_spikes_is_silent_after_one_with"),
+    Mutant("pool fills lanes from the word before", "pool.py",
+           "packed.eq(Const(-1, len(Value.cast(packed))))", "packed.eq(filled)",
+           "test_pool.py::test_lanes_that_no_beat_fills_are_silent_after_a_full_word"),
+
+    Mutant("exit: the highest of equal classes", "exit.py",
+           "self.i.p.value > largest", "self.i.p.value >= largest",
+           "test_exit.py::test_the_best_class_is_the_lowest_of_equals"),
+    Mutant("exit: an entropy equal to the threshold stops", "exit.py",
+           "sure.eq(unsure < bound)", "sure.eq(unsure <= bound)",
+           "test_exit.py::test_an_entropy_equal_to_the_threshold_does_not_stop"),
+    Mutant("exit: a sum equal to the threshold stops", "exit.py",
+           "sure.eq(total < self.threshold)", "sure.eq(total <= self.threshold)",
+           "test_exit.py::test_a_sum_equal_to_the_threshold_does_not_stop"),
+    Mutant("exit: a margin equal to the threshold stops", "exit.py",
+           "sure.eq(margin > self.threshold)", "sure.eq(margin >= self.threshold)",
+           "test_exit.py::test_a_margin_equal_to_the_threshold_does_not_stop"),
+    Mutant("exit adds to the timestep before", "exit.py",
+           "Cat(total, weighted).eq(0),", "total.eq(0),",
+           "test_exit.py::test_nothing_is_left_of_the_timestep_before"),
+    Mutant("exit: the best class is its own runner-up", "exit.py",
+           "~weighed_best & (distance < margin)", "distance < margin",
+           "test_exit.py::test_equal_best_classes_have_no_margin"),
+    Mutant("exit rounds distances down", "exit.py",
+           "(product + ((1 << self.shift) >> 1)) >> self.shift", "product >> self.shift",
+           "test_exit.py::test_distances_are_rounded_to_nearest"),
+
+    Mutant("readout gives the lowest lane of every beat", "readout.py",
+           "self.i.p.potentials[lane]", "self.i.p.potentials[0]",
+           "test_readout.py::test_gives_each_neuron_once_and_marks_the_last"),
+    Mutant("signature misses words", "signature.py",
+           "write_port.en.eq(self.valid)", "write_port.en.eq(self.valid & ~self.word[-1])",
+           "test_signature.py::test_matches_model"),
+    Mutant("signature goes on from the run before", "signature.py",
+           "signed_layers.eq(0)", "signed_layers.eq(1)",
+           "test_signature.py::test_a_clear_begins_all_signatures_anew"),
+
+    Mutant("store writes beyond its end", "store.py",
+           "self.write.enable & ~write_fault", "self.write.enable",
+           "test_store.py::test_an_access_beyond_the_end_is_a_fault_and_such_a_write_changes_nothing"),
+    Mutant("loader looks only at the first address", "loader.py",
+           "(address + word > depth)", "(address >= depth)",
+           "test_loader.py::test_an_illegal_section_is_an_error_once_and_everything_after_is_swallowed"),
+    Mutant("loader takes any number of granules", "loader.py",
+           " | (head.granules > granules)", "",
+           "test_loader.py::test_an_illegal_section_is_an_error_once_and_everything_after_is_swallowed"),
+
+    Mutant("sequencer does not know silent maps", "sequencer.py",
+           "self.silent.eq(silent_maps.bit_select(layer.source, 1))", "self.silent.eq(0)",
+           "test_sequencer.py::test_runs_layers_inside_timesteps_with_their_masks"),
+    Mutant("sequencer holds what should fall silent", "sequencer.py",
+           "with m.If(~layer.hold):", "with m.If(layer.hold):",
+           "test_sequencer.py::test_runs_layers_inside_timesteps_with_their_masks"),
+    Mutant("sequencer: only timestep 1 is fresh", "sequencer.py",
+           "~(layer.mask & before).any()", "before == 0",
+           "test_sequencer.py::test_runs_layers_inside_timesteps_with_their_masks"),
+    Mutant("sequencer never stops early", "sequencer.py",
+           "with m.If(sure | timestep_last):", "with m.If(timestep_last):",
+           "test_sequencer.py::test_stops_after_the_timestep_that_is_sure"),
+    Mutant("sequencer runs a layer without a stride", "sequencer.py",
+           '    "stride", "pool",', '    "pool",',
+           "test_sequencer.py::test_an_illegal_layer_ends_a_run_that_has_begun"),
+
+    Mutant("core: the tiles in the wrong order", "core.py",
+           "for tile in tiles)", "for tile in reversed(tiles))",
+           "test_core.py::test_matches_model"),
+    Mutant("core keeps potentials from before the reset", "core.py",
+           "states.write.data.eq(fire.o.p.states)", "states.write.data.eq(fire.o.p.potentials)",
+           "test_core.py::test_matches_model"),
+)
+
+
+def run(tree: Path, *nodes: str) -> int:
+    """What pytest says about ``nodes`` in ``tree``, as its exit code."""
+    # A long traceback of a failing simulation can break pytest itself on Python 3.11.
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "--tb=native", "-p", "no:cacheprovider", *nodes],
+                          cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def is_killed(mutant: Mutant, tree: Path) -> bool:
+    """Whether the mutant's test fails with the fault in ``tree``, which is left without it."""
+    file = tree / "rtl" / mutant.file
+    text = file.read_text()
+    file.write_text(mutant.applied(text))
+    code = run(tree, mutant.node)
+    file.write_text(text)
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"{mutant.name}: pytest could not run {mutant.node}, it ended with {code}")
+    return code == pytest.ExitCode.TESTS_FAILED
+
+
+def main(names: list[str]) -> int:
+    """Run the mutants of these names, or all; the exit code."""
+    mutants = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, tree / name)
+        if run(tree, *sorted({mutant.node for mutant in mutants})) != pytest.ExitCode.OK:
+            print("these tests do not pass without a mutant either")
+            return 1
+        killed = 0
+        for mutant in mutants:
+            verdict = is_killed(mutant, tree)
+            killed += verdict
+            print(f"{'killed' if verdict else 'SURVIVED':9}{mutant.name}", flush=True)
+    print(f"{killed} of {len(mutants)} killed")
+    return 0 if mutants and killed == len(mutants) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
