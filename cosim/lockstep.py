@@ -25,6 +25,7 @@ def expected_result(decision: Decision, index: int) -> dict:
         "logits": decision.logits[index].tolist(),
         "signatures": decision.signatures[index].tolist(),
         "counters": {name: int(counter[index].sum()) for name, counter in decision.counters.items()},
+        "cycles": {name: int(counter[index].sum()) for name, counter in decision.cycles.items()},
     }
 
 
@@ -36,6 +37,7 @@ def first_difference(expected: dict, result: Result) -> str | None:
         "logits": result.logits,
         "signatures": result.signatures,
         "counters": {name: result.counters[name] for name in expected["counters"]},
+        "cycles": {name: result.counters[name] for name in expected["cycles"]},
     }
     for name, value in expected.items():
         if got[name] != value:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from . import exit as exit_unit
 from .config import SILENT, ProcessorConfig
+from .cycles import SKIP, layer_cycles
 from .fire import charge_up, fire
 from .network import Exit, Layer, Network, NetworkError
 from .pool import earliest
@@ -14,11 +15,14 @@ from .signature import INITIAL, sign_logits, sign_words
 from .tile import integrate
 from .walker import synapses, words
 
-__all__ = ["COUNTERS", "Trace", "Decision", "LayerState", "column_groups", "step", "trace", "decide", "run"]
+__all__ = ["COUNTERS", "CYCLES", "Trace", "Decision", "LayerState", "column_groups", "step", "trace", "decide", "run"]
 
 # Events opened rows, synaptic operations are rows times columns in use, spikes left neurons (before
 # pooling), neurons were evaluated.
 COUNTERS = ("events", "synaptic_operations", "spikes", "neurons")
+# Clock cycles in all, and those in which the tiles took an event, passed a word without spikes, or waited
+# for the fire unit.
+CYCLES = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +35,8 @@ class Trace:
         The readout's potentials after each timestep.
     counters : dict of Tensor, int64, (images, timesteps, layers)
         One per name in COUNTERS, counted from the start of the run up to and including the timestep.
+    cycles : dict of Tensor, int64, (images, timesteps, layers)
+        One per name in CYCLES, likewise.
     signatures : Tensor, int64, (images, timesteps, layers)
     maps : tuple of Tensor, uint8, (images, timesteps, channels, height, width)
         The spikes of every layer but the readout, where asked for.
@@ -38,6 +44,7 @@ class Trace:
 
     logits: Tensor
     counters: dict[str, Tensor]
+    cycles: dict[str, Tensor]
     signatures: Tensor
     maps: tuple[Tensor, ...] = ()
 
@@ -53,7 +60,7 @@ class Decision:
         The timestep in which the run stopped, counted from 1.
     logits : Tensor, int32, (images, classes)
         When the run stopped; so all that follows.
-    counters : dict of Tensor, int64, (images, layers)
+    counters, cycles : dict of Tensor, int64, (images, layers)
     signatures : Tensor, int64, (images, layers)
     """
 
@@ -61,6 +68,7 @@ class Decision:
     timesteps: Tensor
     logits: Tensor
     counters: dict[str, Tensor]
+    cycles: dict[str, Tensor]
     signatures: Tensor
 
 
@@ -95,13 +103,16 @@ class LayerState:
         The map it emitted last; silent before.
     signature : Tensor, int64, (images,)
     counters : Tensor, int64, (images, counters)
-        In the order of COUNTERS.
+        In the order of COUNTERS, then of CYCLES.
+    silent : bool
+        Nothing was emitted since the start of the run, or since the mask left a timestep out.
     """
 
     potential: Tensor
     codes: Tensor
     signature: Tensor
     counters: Tensor
+    silent: bool
 
 
 def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
@@ -110,16 +121,28 @@ def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
     return LayerState(potential=torch.zeros(images, layer.out_channels, pixels, dtype=torch.int32),
                       codes=torch.full((images, *emits), SILENT, dtype=torch.uint8),
                       signature=torch.full((images,), INITIAL),
-                      counters=torch.zeros(images, len(COUNTERS), dtype=torch.int64))
+                      counters=torch.zeros(images, len(COUNTERS + CYCLES), dtype=torch.int64), silent=True)
 
 
-def step(layer: Layer, state: LayerState, codes: Tensor, input_grain: int, cfg: ProcessorConfig) -> LayerState:
+def skip(layer: Layer, state: LayerState) -> LayerState:
+    """Leave out a timestep: hold the spikes, or be silent."""
+    counters = state.counters.clone()
+    counters[:, len(COUNTERS) + CYCLES.index("cycles")] += SKIP
+    if layer.hold:
+        return replace(state, counters=counters)
+    return replace(state, counters=counters, codes=torch.full_like(state.codes, SILENT), silent=True)
+
+
+def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_grain: int,
+         cfg: ProcessorConfig) -> LayerState:
     """Integrate and fire once.
 
     Parameters
     ----------
     codes : Tensor, uint8, (images, in, height, width)
         The spikes of the source.
+    silent : bool
+        The source is known to be silent, and is not read.
     input_grain : int
         Quarter octaves per slot of the source.
     """
@@ -138,9 +161,12 @@ def step(layer: Layer, state: LayerState, codes: Tensor, input_grain: int, cfg: 
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
         signature = sign_words(state.signature, emitted(emits, cfg))
     events = (taps != SILENT).sum((1, 2))
+    cycles = layer_cycles(taps, layer, codes.shape[2:], silent, cfg)
     counted = torch.stack([events * column_groups(layer, cfg), events * layer.out_channels, spikes,
-                           torch.full_like(events, charge[0].numel())], dim=1)
-    return LayerState(potential=potential, codes=emits, signature=signature, counters=state.counters + counted)
+                           torch.full_like(events, charge[0].numel()),
+                           cycles.total, cycles.busy, cycles.empty, cycles.fire], dim=1)
+    return LayerState(potential=potential, codes=emits, signature=signature, counters=state.counters + counted,
+                      silent=False)
 
 
 def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
@@ -176,6 +202,7 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
     parts = [_trace(network, part, cfg, keep_maps) for part in codes.split(batch)]
     return Trace(logits=torch.cat([part.logits for part in parts]),
                  counters={name: torch.cat([part.counters[name] for part in parts]) for name in COUNTERS},
+                 cycles={name: torch.cat([part.cycles[name] for part in parts]) for name in CYCLES},
                  signatures=torch.cat([part.signatures for part in parts]),
                  maps=tuple(torch.cat(maps) for maps in zip(*(part.maps for part in parts))))
 
@@ -185,13 +212,13 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
     grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
     history = []
     for timestep in range(1, network.timesteps + 1):
-        source = codes
+        source, silent = codes, False
         for index, layer in enumerate(network.layers):
             if layer.fires(timestep):
-                states[index] = step(layer, states[index], source, grains[index], cfg)
-            elif not layer.hold:
-                states[index] = replace(states[index], codes=torch.full_like(states[index].codes, SILENT))
-            source = states[index].codes
+                states[index] = step(layer, states[index], source, silent, grains[index], cfg)
+            else:
+                states[index] = skip(layer, states[index])
+            source, silent = states[index].codes, states[index].silent
         history.append(tuple(states))
 
     def over_time(value):
@@ -202,7 +229,8 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
 
     counters = over_layers(lambda state: state.counters)
     return Trace(logits=over_time(lambda states: states[-1].potential[..., 0]),
-                 counters={name: counters[..., index] for index, name in enumerate(COUNTERS)},
+                 counters=dict(zip(COUNTERS, counters.unbind(-1))),
+                 cycles=dict(zip(CYCLES, counters[..., len(COUNTERS):].unbind(-1))),
                  signatures=over_layers(lambda state: state.signature),
                  maps=tuple(over_time(lambda states, index=index: states[index].codes)
                             for index in range(len(network.layers) - 1)) if keep_maps else ())
@@ -244,6 +272,7 @@ def decide(network: Network, trace: Trace, exit: Exit | None = None, budget: Ten
     logits = when_stopped(trace.logits)
     return Decision(classes=exit_unit.best(logits), timesteps=stopped, logits=logits,
                     counters={name: when_stopped(history) for name, history in trace.counters.items()},
+                    cycles={name: when_stopped(history) for name, history in trace.cycles.items()},
                     signatures=when_stopped(trace.signatures))
 
 

@@ -29,6 +29,7 @@ ROWS = [
     ["agreement in logits", "50 of 50", "50 of 50"],
     ["agreement in signatures", "50 of 50", "50 of 50"],
     ["agreement in counters", "50 of 50", "50 of 50"],
+    ["agreement in cycles", "50 of 50", "50 of 50"],
     ["average timesteps", "1.00 of 1", "1.36 of 4"],
     ["cycles per image, minimum", "10 000", "10 000"],
     ["cycles per image, median", "10 024", "10 024"],
@@ -156,7 +157,7 @@ def test_the_table_shows_every_figure(width):
 def test_the_table_is_green_where_all_images_agree_and_red_where_one_does_not():
     agreement = lif().agreement | {"logits": Agreement(equal=49, of=50)}
     text = printed(80, ttfs(), lif(agreement=agreement), styles=True)
-    assert text.count("\x1b[32m") == 9
+    assert text.count("\x1b[32m") == 2 * len(QUANTITIES) - 1
     assert len(re.findall("\x1b\\[1;31m *49 of 50", text)) == text.count("\x1b[1;31m") == 1
 
 

@@ -133,7 +133,7 @@ def two_classes():
 def observed(*logits):
     """A trace whose images have these logits after each of two timesteps, in natural units."""
     logits = (torch.tensor(logits) * 4096).int()
-    return Trace(logits=logits, counters={}, signatures=torch.zeros(len(logits), 2, 1, dtype=torch.int64))
+    return Trace(logits=logits, counters={}, cycles={}, signatures=torch.zeros(len(logits), 2, 1, dtype=torch.int64))
 
 
 def test_the_exit_threshold_is_the_largest_that_loses_nothing():

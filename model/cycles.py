@@ -1,0 +1,117 @@
+"""How long a layer takes, to the cycle: the pipeline of :mod:`rtl.core` in closed form.
+
+Every stage of the pipeline moves in step with the one after it, so the time of a layer needs no simulation. An output
+pixel brings ``work`` beats to the tiles: one for each spike, and one for each word without spikes. Its charges
+then drain in ``beats``, while the next pixel integrates. The slower of the two sets the pace:
+
+    time between two pixels = max(work of the second, beats of the first)
+
+What comes before the first pixel and after the last does not overlap with anything, and is constant.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .config import LANES, SILENT, ProcessorConfig
+from .network import Layer
+
+__all__ = ["FETCH", "SKIP", "Cycles", "layer_cycles"]
+
+# Descriptor words one by one, the check, and the step to the next layer.
+FETCH = 18
+SKIP = FETCH + 1
+# From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
+FILL = 6
+# From a pixel's last addition to its first word in the spike store, beats apart: tile, drain, fire, pool.
+TAIL = 5
+# To its first logit in the exit unit.
+READOUT_TAIL = 4
+# From the last logit to the verdict, classes apart.
+VERDICT = 6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cycles:
+    """Clock cycles of one layer in one timestep; all tensors int64, (images,).
+
+    Parameters
+    ----------
+    total : Tensor
+        From fetching the descriptor to the step to the next layer.
+    busy : Tensor
+        An event opened a row.
+    empty : Tensor
+        A word without spikes passed.
+    fire : Tensor
+        The tiles waited for the fire unit.
+    """
+
+    total: Tensor
+    busy: Tensor
+    empty: Tensor
+    fire: Tensor
+
+
+def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, cfg: ProcessorConfig) -> Cycles:
+    """The cycles of one active layer in one timestep.
+
+    Parameters
+    ----------
+    synapses : Tensor, float32, (images, in * kernel_height * kernel_width, pixels)
+        From :func:`model.walker.synapses`.
+    source : tuple of int
+        Height and width of the source.
+    silent : bool
+        The source is known to be silent, and is not read.
+    """
+    work, events = pixel_work(synapses, layer, source, silent)
+    groups = [min(cfg.group_columns, layer.out_channels - first)
+              for first in range(0, layer.out_channels, cfg.group_columns)]
+    beats = [-(-columns // cfg.encoders) for columns in groups]
+
+    # What each pixel waits for the one before it to drain; the first of a group follows the last of the group before.
+    waits = torch.cat([part for before, beat in zip([0, *beats], beats)
+                       for part in ((before - work[:, :1]).clamp(min=0), (beat - work[:, 1:]).clamp(min=0))], dim=1)
+    integrated = FILL + work.sum(1) * len(groups) + waits.sum(1)
+    if layer.readout:
+        ended = integrated + READOUT_TAIL + 2 * layer.out_channels + VERDICT
+    else:
+        ended = integrated + beats[-1] + TAIL
+
+    # A wait is counted while the picker offers a beat: the second one behind the pixel's last.
+    behind = torch.zeros_like(waits)
+    behind[:, -2:-1] = work[:, -1:]
+    behind[:, :-2] = 2
+    busy = events * len(groups)
+    return Cycles(total=FETCH + ended + 1, busy=busy, empty=work.sum(1) * len(groups) - busy,
+                  fire=(waits * (behind >= 2)).sum(1))
+
+
+def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool) -> tuple[Tensor, Tensor]:
+    """Beats that each output pixel brings to the tiles, and spikes of all pixels.
+
+    Returns
+    -------
+    work : Tensor, int64, (images, pixels)
+    events : Tensor, int64, (images,)
+    """
+    images, _, pixels = synapses.shape
+    if silent:
+        return torch.ones(images, pixels, dtype=torch.int64), torch.zeros(images, dtype=torch.int64)
+    spikes = (synapses != SILENT).unflatten(1, (layer.in_channels, -1))
+    spikes = F.pad(spikes, (0, 0, 0, 0, 0, -layer.in_channels % LANES)).unflatten(1, (-1, LANES)).sum(2)
+    inside = taps_inside(layer, source)
+    # A pixel whose taps all lie outside the map reads one word of silence.
+    work = (spikes.clamp(min=1) * inside).sum((1, 2)).clamp(min=1)
+    return work, spikes.sum((1, 2, 3))
+
+
+def taps_inside(layer: Layer, source: tuple[int, int]) -> Tensor:
+    """Which taps of each output pixel lie inside the map: bool, (taps, pixels)."""
+    padded = F.pad(torch.ones(1, 1, *source), (layer.padding,) * 4)
+    height, width = layer.pixels(source)
+    taps = F.unfold(padded, layer.kernel, stride=layer.stride).unflatten(2, (-1, width))[0]
+    return taps[:, :height // layer.pool * layer.pool, :width // layer.pool * layer.pool].flatten(1).bool()
