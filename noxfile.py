@@ -36,6 +36,13 @@ def cosim(session):
 
 
 @nox.session
+def mutants(session):
+    """Plant every fault of tests/mutants.py in a copy of the gateware and see that a test fails (minutes)."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def verilog(session):
     """Export every preset to build/verilog/, lint it with Verilator and count its cells with Yosys."""
     install(session, "synthesis")
