@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from model.digits import load
-from model.encode import encode
+from model.encode import picture_codes
 from model.network import Network
 
 __all__ = ["test_pictures"]
@@ -18,4 +18,4 @@ def test_pictures(network: Network) -> tuple[Tensor, Tensor]:
     labels : Tensor, int64, (images,)
     """
     test = load().test
-    return encode(test.images, network.input_coding), test.labels
+    return picture_codes(test.images, network), test.labels

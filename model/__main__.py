@@ -14,7 +14,7 @@ from .compiler import compile
 from .config import PRESETS, preset
 from .convert import convert
 from .digits import Digits, load
-from .encode import encode
+from .encode import picture_codes
 from .processor import run
 from .training.measure import validated
 from .training.recipes import RECIPES, recipe
@@ -69,7 +69,7 @@ def run_test_split(args) -> None:
     """Run a trained network on the test split in the golden model."""
     network = convert(trained.load(args.network))
     test = load().test
-    decision = run(network, encode(test.images, network.input_coding), preset(args.config))
+    decision = run(network, picture_codes(test.images, network), preset(args.config))
     right = int((decision.classes == test.labels).sum())
     operations = decision.counters["synaptic_operations"].sum(1).double().mean()
     print(f"{network.name}: {right} of {len(test)} right ({right / len(test):.2%}), "

@@ -97,7 +97,7 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
         sections.append(Section(target=Target.TILES + index, address=0, entries=entries))
     return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, encoders=cfg.encoders, numerics=cfg.numerics,
                  timesteps=network.timesteps, classes=network.classes, rule=settings.rule, shift=settings.shift,
-                 threshold=settings.threshold, shape=network.shape, coding=network.input_coding,
+                 threshold=settings.threshold, shape=network.shape, coding=network.input_coding, unfold=network.unfold,
                  sections=tuple(sections))
 
 

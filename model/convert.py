@@ -1,16 +1,20 @@
 """A trained float network becomes an integer one."""
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from .config import Numerics
-from .network import Exit, Layer, Network, NetworkError, Reset, Rule
+from .network import Exit, Layer, Network, NetworkError, Reset, Rule, Unfold
 from .quantise import bias_codes, weight_codes
 from .trained import NORM_EPSILON, ConvSpec, LinearSpec, Trained
 
-__all__ = ["KERNEL_LIMIT", "fold", "convert"]
+__all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "unfolded"]
 
 # Of a convolution; the kernel of a linear layer covers its map, however large.
 KERNEL_LIMIT = 7
+# Four spike words: up to here an unfolded picture costs little room and saves most of its fetches.
+UNFOLD_LIMIT = 64
 
 
 def fold(weight: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,16 +34,19 @@ def fold(weight: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: T
     return weight * factor.reshape(-1, *[1] * (weight.ndim - 1)), shift - mean * factor
 
 
-def convert(trained: Trained, numerics: Numerics | None = None) -> Network:
+def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: int = UNFOLD_LIMIT) -> Network:
     """The network in the numbers of the hardware.
 
     Batch norm is folded in float64, then weights are rounded to codes: each output channel under its own scale,
-    the readout under one. A linear layer becomes a convolution whose kernel covers the map.
+    the readout under one. A linear layer becomes a convolution whose kernel covers the map, and a first layer with few
+    synapses is unfolded.
 
     Parameters
     ----------
     trained : Trained
     numerics : Numerics, optional
+    unfold_limit : int
+        Synapses of a neuron of the first layer up to which the picture is unfolded.
 
     Raises
     ------
@@ -47,11 +54,23 @@ def convert(trained: Trained, numerics: Numerics | None = None) -> Network:
         If a layer is beyond what the processor can do.
     """
     header, numerics = trained.header, numerics or Numerics()
-    return Network(
-        name=header.name, shape=header.shape, input_coding=header.input_coding,
-        layers=tuple(_layer(trained, spec, kernel, numerics) for spec, kernel in zip(header.layers, header.kernels())),
+    layers = tuple(_layer(trained, spec, kernel, numerics) for spec, kernel in zip(header.layers, header.kernels()))
+    network = Network(
+        name=header.name, shape=header.shape, input_coding=header.input_coding, layers=layers,
         timesteps=header.timesteps, exit=Exit(rule=Rule[header.exit.rule.upper()], threshold=header.exit.threshold),
         numerics=numerics)
+    few = layers[0].weight[0].numel() <= unfold_limit
+    return unfolded(network) if few and header.layers[0].kind == "conv" else network
+
+
+def unfolded(network: Network) -> Network:
+    """``network`` with the taps of its first layer laid out by whoever brings the picture; it answers the same."""
+    first = network.layers[0]
+    unfold = Unfold(kernel=first.kernel[0], stride=first.stride, padding=first.padding)
+    height, width = first.pixels(network.shape[1:])
+    taps = first.weight.flatten(1)[..., None, None]
+    return replace(network, shape=(taps.shape[1], height, width), unfold=unfold,
+                   layers=(replace(first, weight=taps, stride=1, padding=0), *network.layers[1:]))
 
 
 def _layer(trained: Trained, spec: ConvSpec | LinearSpec, kernel: tuple[int, ...], numerics: Numerics) -> Layer:

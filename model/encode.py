@@ -1,12 +1,13 @@
 """Pixels to first-spike codes and back."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .config import SILENT
-from .network import Coding
+from .network import Coding, Network
 
-__all__ = ["encode", "decode"]
+__all__ = ["encode", "decode", "picture_codes"]
 
 
 def encode(values: Tensor, coding: Coding) -> Tensor:
@@ -53,3 +54,25 @@ def decode(codes: Tensor, coding: Coding) -> Tensor:
     """
     worth = [2 ** (-slot / coding.tau) for slot in range(SILENT)] + [0]
     return torch.tensor(worth, dtype=torch.float32)[codes.long()]
+
+
+def picture_codes(images: Tensor, network: Network) -> Tensor:
+    """Pictures as the spikes that ``network`` reads.
+
+    Parameters
+    ----------
+    images : Tensor, float, (images, channels, height, width)
+        Pixels between 0 and 1.
+
+    Returns
+    -------
+    Tensor, uint8, (images, *network.shape)
+    """
+    codes = encode(images, network.input_coding)
+    if network.unfold is None:
+        return codes
+    unfold = network.unfold
+    padded = F.pad(codes.float(), (unfold.padding,) * 4, value=SILENT)
+    taps = F.unfold(padded, unfold.kernel, stride=unfold.stride)
+    width = (padded.shape[3] - unfold.kernel) // unfold.stride + 1
+    return taps.unflatten(2, (-1, width)).to(torch.uint8)

@@ -13,8 +13,9 @@ word            content
 7               the ``exit_threshold`` register
 8               input channels [15:0], input window [23:16], tau [27:24], nearest [28]
 9               input height [15:0], width [31:16]
-10 to 17        the network's name, UTF-8, filled up with zeros
-18 to n - 2     sections, exactly as the load window takes them
+10              how the picture is unfolded: kernel [7:0], stride [15:8], padding [23:16]; 0 if it is not
+11 to 18        the network's name, UTF-8, filled up with zeros
+19 to n - 2     sections, exactly as the load window takes them
 n - 1           CRC-32 (zlib) of all words before
 ==============  =======================================================================================
 
@@ -38,14 +39,15 @@ import numpy as np
 
 from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Target
 from .descriptor import DESCRIPTOR_WORDS, unpack
-from .network import Coding, Rule
+from .network import Coding, Rule, Unfold
 
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
 MAGIC = int.from_bytes(b"FLIM", "little")
 VERSION = 1
 NAME_WORDS = 8
-HEADER_WORDS = 10 + NAME_WORDS
+NAME_WORD = 11
+HEADER_WORDS = NAME_WORD + NAME_WORDS
 SECTION_HEAD_WORDS = 3
 
 
@@ -94,6 +96,8 @@ class Image:
         Channels, height and width of the input.
     coding : Coding
         Of the input spikes.
+    unfold : Unfold, optional
+        How a picture is laid out.
     sections : tuple of Section
     """
 
@@ -109,6 +113,7 @@ class Image:
     threshold: int
     shape: tuple[int, int, int]
     coding: Coding
+    unfold: Unfold | None
     sections: tuple[Section, ...]
 
     @cached_property
@@ -140,6 +145,7 @@ class Image:
             self.network_register, self.exit_register, self.threshold,
             self.shape[0] | self.coding.window << 16 | self.coding.tau << 24 | self.coding.nearest << 28,
             self.shape[1] | self.shape[2] << 16,
+            self.unfold.kernel | self.unfold.stride << 8 | self.unfold.padding << 16 if self.unfold else 0,
         ], "<u4")
         body = header.tobytes() + name + sections.astype("<u4").tobytes()
         return body + zlib.crc32(body).to_bytes(4, "little")
@@ -166,9 +172,10 @@ class Image:
             raise ImageError(f"the image should have {header[2]} words, found {len(words)}: "
                              "it is truncated or extended")
         crc = zlib.crc32(data[:-4])
+        unfold = Unfold(kernel=header[10] & 0xff, stride=header[10] >> 8 & 0xff, padding=header[10] >> 16)
         if crc != int(words[-1]):
             raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
-        return cls(name=data[40:40 + 4 * NAME_WORDS].rstrip(b"\0").decode(errors="replace"),
+        return cls(name=data[4 * NAME_WORD:4 * HEADER_WORDS].rstrip(b"\0").decode(errors="replace"),
                    columns=header[3] & 0xffff, tiles=header[3] >> 16 & 0xff, encoders=header[3] >> 24,
                    numerics=Numerics(fraction_width=header[4] & 0xff, accumulator_width=header[4] >> 8 & 0xff),
                    timesteps=header[5] >> 8 & 0xff, classes=header[5] >> 16,
@@ -176,7 +183,7 @@ class Image:
                    shape=(header[8] & 0xffff, header[9] & 0xffff, header[9] >> 16),
                    coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf,
                                  nearest=bool(header[8] >> 28)),
-                   sections=tuple(_sections(words[HEADER_WORDS:-1])))
+                   unfold=unfold if header[10] else None, sections=tuple(_sections(words[HEADER_WORDS:-1])))
 
     def check(self, cfg: ProcessorConfig):
         """Refuse a processor the image was not compiled for.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .config import GRAINS, SIGN_BIT, Numerics, Reset, Rule
 
-__all__ = ["NetworkError", "Coding", "Reset", "Rule", "Exit", "Layer", "Network"]
+__all__ = ["NetworkError", "Coding", "Unfold", "Reset", "Rule", "Exit", "Layer", "Network"]
 
 
 class NetworkError(ValueError):
@@ -42,6 +42,25 @@ class Coding:
     def grain(self) -> int:
         """Quarter octaves per slot."""
         return 4 // self.tau
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfold:
+    """The picture laid out once for each output pixel of the first layer: the taps become channels.
+
+    A convolution over a few channels reads a few codes here and a few there; unfolded, all the taps of an output pixel
+    lie in one place, and the convolution's kernel is 1.
+
+    Parameters
+    ----------
+    kernel : int
+    stride, padding : int
+        Of the convolution that was unfolded.
+    """
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +192,7 @@ class Network:
     ----------
     name : str
     shape : tuple of int
-        Channels, height and width of the input map.
+        Channels, height and width of the input map, unfolded if it is.
     input_coding : Coding
         Of the input spikes, which are the same in every timestep.
     layers : tuple of Layer
@@ -181,6 +200,8 @@ class Network:
     timesteps : int
         Longest run, 1 to 32.
     exit : Exit
+    unfold : Unfold, optional
+        How :func:`model.encode.picture_codes` lays out a picture.
     numerics : Numerics
 
     Raises
@@ -195,6 +216,7 @@ class Network:
     layers: tuple[Layer, ...]
     timesteps: int = 1
     exit: Exit = Exit()
+    unfold: Unfold | None = None
     numerics: Numerics = Numerics()
 
     def __post_init__(self):

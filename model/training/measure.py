@@ -8,7 +8,7 @@ from torch import Tensor
 from ..config import preset
 from ..convert import convert
 from ..digits import Split
-from ..encode import encode
+from ..encode import picture_codes
 from ..network import Exit, Network, Rule
 from ..processor import Trace, decide, trace
 from ..trained import ExitSpec, Trained
@@ -21,7 +21,7 @@ THRESHOLD_STEP = 1 / 32
 
 def observe(network: Network, split: Split) -> Trace:
     """All timesteps of ``network`` on ``split``; no logit depends on the processor's size."""
-    return trace(network, encode(split.images, network.input_coding), preset("default"))
+    return trace(network, picture_codes(split.images, network), preset("default"))
 
 
 def accuracies(observed: Trace, labels: Tensor) -> list[float]:

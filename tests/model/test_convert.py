@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from model.config import NO_SYNAPSE, preset
-from model.convert import convert, fold
-from model.network import Coding, Exit, NetworkError, Reset, Rule
+from model.convert import UNFOLD_LIMIT, convert, fold, unfolded
+from model.encode import encode, picture_codes
+from model.network import Coding, Exit, NetworkError, Reset, Rule, Unfold
 from model.processor import trace
 from model.trained import ConvSpec, ExitSpec, LinearSpec, Trained
 from tests.model.networks import random_trained
@@ -26,10 +27,11 @@ def test_every_setting_reaches_its_layer():
                              exit=ExitSpec(rule="entropy", threshold=0.5))
     network = convert(trained)
     conv, hidden, readout = network.layers
-    assert (network.name, network.shape, network.timesteps) == ("small", (2, 6, 4), 4)
+    assert (network.name, network.shape, network.timesteps) == ("small", (18, 6, 4), 4)
+    assert network.unfold == Unfold(kernel=3, stride=1, padding=1)
     assert network.exit == Exit(rule=Rule.ENTROPY, threshold=0.5)
-    assert network.maps() == [(2, 6, 4), (5, 3, 2), (7, 1, 1), (4, 1, 1)]
-    assert (conv.kernel, conv.padding, conv.pool) == ((3, 3), 1, 2)
+    assert network.maps() == [(18, 6, 4), (5, 3, 2), (7, 1, 1), (4, 1, 1)]
+    assert (conv.kernel, conv.padding, conv.pool) == ((1, 1), 0, 2)
     assert (hidden.kernel, hidden.padding, hidden.pool) == ((3, 2), 0, 1)
     for layer in (conv, hidden):
         assert (layer.leak_shift, layer.reset, layer.coding, layer.readout) == (1, Reset.ZERO, Coding(window=1), False)
@@ -47,6 +49,34 @@ def test_a_linear_layer_reads_its_map_channel_by_channel():
     expected = (torch.arange(48) * 64).int()
     expected[1 * 24 + 2 * 4 + 3] += 2048
     assert trace(network, codes, preset("default")).logits[0, 0].equal(expected)
+
+
+@pytest.mark.parametrize("kernel, stride, padding, pool", [(3, 1, 1, 2), (5, 1, 0, 1), (3, 2, 1, 1), (4, 3, 2, 1)])
+def test_an_unfolded_picture_gives_the_same_spikes_from_fewer_fetches(kernel, stride, padding, pool):
+    conv = ConvSpec(name="conv", channels=5, kernel=kernel, stride=stride, padding=padding, batch_norm=True, pool=pool)
+    trained = random_trained(layers=(conv, LinearSpec(name="readout", channels=4)), shape=(3, 8, 6))
+    images = torch.rand(3, 3, 8, 6, generator=torch.Generator().manual_seed(1))
+    plain = convert(trained, unfold_limit=0)
+    assert plain.unfold is None
+    laid_out = unfolded(plain)
+    assert laid_out.unfold == Unfold(kernel=kernel, stride=stride, padding=padding)
+    one = trace(plain, encode(images, plain.input_coding), preset("default"))
+    other = trace(laid_out, picture_codes(images, laid_out), preset("default"))
+    assert one.signatures.equal(other.signatures) and one.logits.equal(other.logits)
+    assert all(one.counters[name].equal(other.counters[name]) for name in one.counters)
+    assert one.counters["spikes"].any()
+    assert (other.cycles["empty_cycles"] <= one.cycles["empty_cycles"]).all()
+
+
+def test_unfolds_a_first_layer_of_few_synapses_and_no_other():
+    def first(channels, kernel):
+        layers = (ConvSpec(name="conv", channels=5, kernel=kernel, padding=1), LinearSpec(name="readout", channels=4))
+        return convert(random_trained(layers=layers, shape=(channels, 6, 4)))
+
+    assert UNFOLD_LIMIT == 64
+    assert first(7, 3).unfold is not None and first(16, 2).unfold is not None
+    assert first(8, 3).unfold is None
+    assert convert(random_trained(layers=(LinearSpec(name="readout", channels=4),), shape=(1, 2, 2))).unfold is None
 
 
 def test_a_channel_that_batch_norm_switched_off_keeps_its_bias():

@@ -8,7 +8,7 @@ from model import digits
 from model.__main__ import main
 from model.config import preset
 from model.convert import convert
-from model.encode import encode
+from model.encode import picture_codes
 from model.network import Coding, Layer, Network
 from model.processor import Trace, run, trace
 from model.trained import ConvSpec, LinearSpec, load
@@ -88,7 +88,7 @@ def test_a_trained_network_is_the_integer_network(data, chosen, tmp_path):
     images = data.validation.images
     with torch.no_grad():
         logits, _ = floating.average.eval()(images)
-    observed = trace(integer, encode(images, integer.input_coding), preset("default"))
+    observed = trace(integer, picture_codes(images, integer), preset("default"))
     scale = 2 ** (integer.layers[-1].gain[0] / 4 - integer.numerics.fraction_width)
     count = torch.arange(1, integer.timesteps + 1)[:, None]
     distance = (observed.logits * scale / count - logits.transpose(0, 1)).abs()
@@ -156,7 +156,7 @@ def test_the_committed_networks_are_as_good_as_promised(data, name):
     assert trained.header.layers == recipe(name).layers
     rows = sum(-(-layer.out_channels // 16) * layer.weight[0].numel() for layer in integer.layers)
     assert rows <= preset("tiny").rows
-    codes = encode(data.test.images, integer.input_coding)
+    codes = picture_codes(data.test.images, integer)
     answer = run(integer, codes, preset("tiny"))
     right = (answer.classes == data.test.labels).double().mean().item()
     static = accuracies(trace(integer, codes, preset("tiny")), data.test.labels)[-1]
@@ -168,7 +168,7 @@ def test_the_committed_networks_are_as_good_as_promised(data, name):
 def test_the_committed_networks_hold_the_validation_accuracy_they_state(data, name):
     trained = load(NETWORKS / name)
     integer = convert(trained)
-    codes = encode(data.validation.images, integer.input_coding)
+    codes = picture_codes(data.validation.images, integer)
     assert tuple(accuracies(trace(integer, codes, preset("default")), data.validation.labels)) == (
         trained.header.validation_accuracy)
 
