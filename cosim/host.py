@@ -57,7 +57,7 @@ class Host:
         self.axi = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.axi.write_if.log.setLevel("WARNING")
         self.axi.read_if.log.setLevel("WARNING")
-        self.classes = self.layers = 0
+        self.classes = self.layers = self.picture_words = 0
         Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start()
 
     async def reset(self):
@@ -116,6 +116,7 @@ class Host:
         """Bring a network onto the processor."""
         image.check(self.cfg)
         self.classes, self.layers = image.classes, len(image.descriptors)
+        self.picture_words = image.descriptors[0]["input_words"]
         await self.load(image.load_words())
         await self.write("network", image.network_register)
         await self.write("exit", image.exit_register)
@@ -123,7 +124,7 @@ class Host:
 
     async def load_picture(self, codes: np.ndarray):
         """Bring the spike codes (channels, height, width) of a picture into the spike store."""
-        await self.load(picture(codes).words())
+        await self.load(picture(codes, self.picture_words).words())
 
     async def start(self):
         """Begin a run."""

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from . import exit as exit_unit
-from .config import CODE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfig, Target
+from .config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig, Target
 from .descriptor import pack
 from .image import Image, Section, granules
 from .network import Layer, Network, NetworkError
@@ -65,11 +65,11 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "output_shift": _log2(layer.coding.grain), "nearest": layer.coding.nearest,
             "window": layer.coding.window, "hold": layer.hold, "source": index,
             "input_height": maps[index][1], "input_width": maps[index][2],
-            "input_channels": layer.in_channels, "input_words": _words(layer.in_channels),
+            "input_channels": layer.in_channels, "input_words": cfg.pixel_words(layer.in_channels),
             "kernel_height": layer.kernel[0], "kernel_width": layer.kernel[1],
             "stride": layer.stride, "padding": layer.padding, "pool": layer.pool,
             "output_height": maps[index + 1][1], "output_width": maps[index + 1][2],
-            "output_channels": layer.out_channels, "output_words": _words(layer.out_channels),
+            "output_channels": layer.out_channels, "output_words": cfg.pixel_words(layer.out_channels),
             "output_pixels": pixels, "pool_area": layer.pool ** 2,
             "input_base": inputs[index], "output_base": outputs[index], "row_base": rows, "group_rows": rows_each,
             "parameter_base": parameter_words, "state_base": state_words,
@@ -111,10 +111,6 @@ def _log2(power: int) -> int:
     return power.bit_length() - 1
 
 
-def _words(channels: int) -> int:
-    return -(-channels // LANES)
-
-
 def _beats(layer: Layer, cfg: ProcessorConfig) -> int:
     """Beats of the fire unit for one pixel of all column groups."""
     return -(-layer.out_channels // cfg.encoders)
@@ -131,7 +127,9 @@ def _place_maps(network: Network, cfg: ProcessorConfig) -> tuple[list[int], list
     The picture and the maps that are held over timesteps keep their place. Of the others only two are
     alive at a time: they take turns at the two ends of what is left.
     """
-    sizes = [_words(channels) * height * width for channels, height, width in network.maps()]
+    # Whole rows of the store, so that every map begins with one.
+    sizes = [-(-cfg.pixel_words(channels) * height * width // cfg.span) * cfg.span
+             for channels, height, width in network.maps()]
     held = [layer.hold and _integrations(layer, network) < network.timesteps for layer in network.layers]
     bases, free = [0], sizes[0]
     for size, stays in zip(sizes[1:-1], held):

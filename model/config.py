@@ -98,8 +98,11 @@ class ProcessorConfig:
         Rows of a tile, for the synapses of all layers and column groups together.
     encoders : int
         Columns that fire in one cycle: 1, 2, 4, 8 or 16.
+    span : int
+        Spike words that are fetched, and picked from, at once: 1, 2, 4 or 8. The wider, the fewer fetches
+        find no spike.
     spike_words : int
-        Depth of the spike store, in words of 16 codes.
+        Depth of the spike store, in words of 16 codes; a multiple of ``span``: at least two rows.
     state_words : int
         Depth of the state store, in words of ``encoders`` potentials.
     parameter_words : int
@@ -122,6 +125,7 @@ class ProcessorConfig:
     tiles: int = 1
     rows: int = 2048
     encoders: int = 4
+    span: int = 1
     spike_words: int = 2048
     state_words: int = 4096
     parameter_words: int = 256
@@ -137,12 +141,29 @@ class ProcessorConfig:
             raise ValueError(f"encoders must be 1, 2, 4, 8 or 16, not {self.encoders}")
         if self.encoders >= self.columns:
             raise ValueError(f"encoders must be fewer than columns ({self.columns}), not {self.encoders}")
-        for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2, 1 << 20),
+        if self.span not in (1, 2, 4, 8):
+            raise ValueError(f"span must be 1, 2, 4 or 8, not {self.span}")
+        for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2 * self.span, 1 << 20),
                                 ("state_words", 2, 1 << 20), ("parameter_words", 2, 1 << 16),
                                 ("layers", 2, 64), ("classes", 2, 1024), ("timesteps", 2, 32)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}, not {value}")
+        if self.spike_words % self.span:
+            raise ValueError(f"spike_words must be a multiple of span ({self.span}), not {self.spike_words}")
+
+    @property
+    def span_lanes(self) -> int:
+        """Codes that are fetched at once."""
+        return self.span * LANES
+
+    def pixel_words(self, channels: int) -> int:
+        """Spike words from one pixel of a map to the next: no fetch of a pixel reaches into another row of the store.
+
+        As many as the channels fill; rounded up to a power of two within a span, to whole spans beyond.
+        """
+        words = -(-channels // LANES)
+        return min(1 << (words - 1).bit_length(), -(-words // self.span) * self.span)
 
     @property
     def group_columns(self) -> int:

@@ -1,7 +1,7 @@
 """How long a layer takes, to the cycle: the pipeline of :mod:`rtl.core` in closed form.
 
 Every stage of the pipeline moves in step with the one after it, so the time of a layer needs no simulation. An output
-pixel brings ``work`` beats to the tiles: one for each spike, and one for each word without spikes. Its charges
+pixel brings ``work`` beats to the tiles: one for each spike, and one for each fetch without spikes. Its charges
 then drain in ``beats``, while the next pixel integrates. The slower of the two sets the pace:
 
     time between two pixels = max(work of the second, beats of the first)
@@ -15,22 +15,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .config import LANES, SILENT, ProcessorConfig
+from .config import SILENT, ProcessorConfig
 from .network import Layer
 
-__all__ = ["FETCH", "SKIP", "Cycles", "layer_cycles"]
+__all__ = ["CHECK", "Cycles", "layer_cycles", "weighing_cycles"]
 
-# Descriptor words one by one, the check, and the step to the next layer.
-FETCH = 18
-SKIP = FETCH + 1
+# The check of a descriptor, in which a layer is skipped or starts.
+CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
 FILL = 6
 # From a pixel's last addition to its first word in the spike store, beats apart: tile, drain, fire, pool.
 TAIL = 5
-# To its first logit in the exit unit.
-READOUT_TAIL = 4
-# From the last logit to the verdict, classes apart.
-VERDICT = 6
+# To the verdict of a budget, classes apart.
+READOUT_TAIL = 5
+# Until a rule that weighs the logits has its verdict, classes apart.
+WEIGHING = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,11 +39,11 @@ class Cycles:
     Parameters
     ----------
     total : Tensor
-        From fetching the descriptor to the step to the next layer.
+        From the check of the descriptor to the last word, or to the verdict of a budget.
     busy : Tensor
         An event opened a row.
     empty : Tensor
-        A word without spikes passed.
+        A fetch without spikes passed.
     fire : Tensor
         The tiles waited for the fire unit.
     """
@@ -67,7 +66,7 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     silent : bool
         The source is known to be silent, and is not read.
     """
-    work, events = pixel_work(synapses, layer, source, silent)
+    work, events = pixel_work(synapses, layer, source, silent, cfg)
     groups = [min(cfg.group_columns, layer.out_channels - first)
               for first in range(0, layer.out_channels, cfg.group_columns)]
     beats = [-(-columns // cfg.encoders) for columns in groups]
@@ -77,7 +76,7 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
                        for part in ((before - work[:, :1]).clamp(min=0), (beat - work[:, 1:]).clamp(min=0))], dim=1)
     integrated = FILL + work.sum(1) * len(groups) + waits.sum(1)
     if layer.readout:
-        ended = integrated + READOUT_TAIL + 2 * layer.out_channels + VERDICT
+        ended = integrated + READOUT_TAIL + layer.out_channels
     else:
         ended = integrated + beats[-1] + TAIL
 
@@ -86,11 +85,17 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     behind[:, -2:-1] = work[:, -1:]
     behind[:, :-2] = 2
     busy = events * len(groups)
-    return Cycles(total=FETCH + ended + 1, busy=busy, empty=work.sum(1) * len(groups) - busy,
+    return Cycles(total=CHECK + ended, busy=busy, empty=work.sum(1) * len(groups) - busy,
                   fire=(waits * (behind >= 2)).sum(1))
 
 
-def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool) -> tuple[Tensor, Tensor]:
+def weighing_cycles(classes: int) -> int:
+    """What an exit rule other than the budget adds to a readout."""
+    return classes + WEIGHING
+
+
+def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool,
+               cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
     """Beats that each output pixel brings to the tiles, and spikes of all pixels.
 
     Returns
@@ -102,9 +107,10 @@ def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: 
     if silent:
         return torch.ones(images, pixels, dtype=torch.int64), torch.zeros(images, dtype=torch.int64)
     spikes = (synapses != SILENT).unflatten(1, (layer.in_channels, -1))
-    spikes = F.pad(spikes, (0, 0, 0, 0, 0, -layer.in_channels % LANES)).unflatten(1, (-1, LANES)).sum(2)
+    lanes = cfg.span_lanes
+    spikes = F.pad(spikes, (0, 0, 0, 0, 0, -layer.in_channels % lanes)).unflatten(1, (-1, lanes)).sum(2)
     inside = taps_inside(layer, source)
-    # A pixel whose taps all lie outside the map reads one word of silence.
+    # A pixel whose taps all lie outside the map fetches silence once.
     work = (spikes.clamp(min=1) * inside).sum((1, 2)).clamp(min=1)
     return work, spikes.sum((1, 2, 3))
 

@@ -230,16 +230,18 @@ def granules(fields: np.ndarray, width: int) -> np.ndarray:
     return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
 
 
-def picture(codes: np.ndarray) -> Section:
+def picture(codes: np.ndarray, words: int) -> Section:
     """The section that puts a picture into the spike store, where every network expects it: at word 0.
 
     Parameters
     ----------
     codes : ndarray, uint8, (channels, height, width)
         Spike codes.
+    words : int
+        Spike words from pixel to pixel: ``input_words`` of the first descriptor.
     """
     channels = codes.shape[0]
     lanes = min(channels, LANES)
     pixels = codes.transpose(1, 2, 0).reshape(-1, channels)
-    pixels = np.pad(pixels, ((0, 0), (0, -channels % lanes)), constant_values=SILENT)
+    pixels = np.pad(pixels, ((0, 0), (0, words * lanes - channels)), constant_values=SILENT)
     return Section(target=Target.SPIKES, address=0, entries=granules(pixels.reshape(-1, lanes), CODE_WIDTH))

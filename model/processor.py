@@ -7,9 +7,9 @@ from torch import Tensor
 
 from . import exit as exit_unit
 from .config import SILENT, ProcessorConfig
-from .cycles import SKIP, layer_cycles
+from .cycles import CHECK, layer_cycles, weighing_cycles
 from .fire import charge_up, fire
-from .network import Exit, Layer, Network, NetworkError
+from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
 from .signature import INITIAL, sign_logits, sign_words
 from .tile import integrate
@@ -36,7 +36,7 @@ class Trace:
     counters : dict of Tensor, int64, (images, timesteps, layers)
         One per name in COUNTERS, counted from the start of the run up to and including the timestep.
     cycles : dict of Tensor, int64, (images, timesteps, layers)
-        One per name in CYCLES, likewise.
+        One per name in CYCLES, likewise; without what the exit rule takes.
     signatures : Tensor, int64, (images, timesteps, layers)
     maps : tuple of Tensor, uint8, (images, timesteps, channels, height, width)
         The spikes of every layer but the readout, where asked for.
@@ -127,7 +127,7 @@ def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
 def skip(layer: Layer, state: LayerState) -> LayerState:
     """Leave out a timestep: hold the spikes, or be silent."""
     counters = state.counters.clone()
-    counters[:, len(COUNTERS) + CYCLES.index("cycles")] += SKIP
+    counters[:, len(COUNTERS) + CYCLES.index("cycles")] += CHECK
     if layer.hold:
         return replace(state, counters=counters)
     return replace(state, counters=counters, codes=torch.full_like(state.codes, SILENT), silent=True)
@@ -270,9 +270,14 @@ def decide(network: Network, trace: Trace, exit: Exit | None = None, budget: Ten
         return history[torch.arange(images), stopped - 1]
 
     logits = when_stopped(trace.logits)
+    cycles = {name: when_stopped(history) for name, history in trace.cycles.items()}
+    if settings.rule != Rule.BUDGET:
+        readout = network.layers[-1]
+        weighed = torch.tensor([readout.fires(k) for k in range(1, network.timesteps + 1)]).cumsum(0)[stopped - 1]
+        cycles["cycles"][:, -1] += weighed * weighing_cycles(readout.out_channels)
     return Decision(classes=exit_unit.best(logits), timesteps=stopped, logits=logits,
                     counters={name: when_stopped(history) for name, history in trace.counters.items()},
-                    cycles={name: when_stopped(history) for name, history in trace.cycles.items()},
+                    cycles=cycles,
                     signatures=when_stopped(trace.signatures))
 
 

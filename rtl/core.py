@@ -13,6 +13,7 @@ from .layouts import Charges, Descriptor, SpikeWord
 from .picker import Picker
 from .pool import Pool
 from .readout import Readout
+from .spike_store import SpikeStore
 from .store import ADDRESS_WIDTH, Store, WriteSignature
 from .tile import Tile, WeightRow
 from .walker import Walker
@@ -93,7 +94,7 @@ class Core(wiring.Component):
         m = Module()
         cfg, layer = self.cfg, self.layer
 
-        m.submodules.spikes = spikes = Store(SpikeWord, cfg.spike_words)
+        m.submodules.spikes = spikes = SpikeStore(cfg)
         m.submodules.parameters = parameters = Store(Parameters(cfg), cfg.parameter_words)
         m.submodules.states = states = Store(Charges(cfg, cfg.encoders), cfg.state_words)
         m.submodules.walker = walker = Walker(cfg)

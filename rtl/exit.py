@@ -51,8 +51,8 @@ class ExitUnit(wiring.Component):
     """Weigh the logits of one timestep.
 
     Takes one logit a cycle and finds the best. Then reads them again, one a cycle, to add up what the
-    others weigh against it; offers the verdict ``classes`` + 6 cycles after the last logit. Takes no
-    logits meanwhile, nor until the verdict has been accepted.
+    others weigh against it; offers the verdict ``classes`` + 6 cycles after the last logit, or one cycle
+    after it where the rule is a budget. Takes no logits meanwhile, nor until the verdict has been accepted.
 
     Parameters
     ----------
@@ -174,6 +174,9 @@ class ExitUnit(wiring.Component):
                             margin.eq(DISTANCE_MAX),
                         ]
                         m.next = "WEIGH"
+                        # A budget does not ask how sure the answer is.
+                        with m.If(self.rule == Rule.BUDGET):
+                            m.next = "DECIDE"
             with m.State("WEIGH"):
                 m.d.comb += [reading.eq(1), read_port.addr.eq(index)]
                 m.d.sync += index.eq(index + 1)

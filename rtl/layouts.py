@@ -7,7 +7,7 @@ from amaranth.utils import bits_for
 from model.config import CODE_WIDTH, LANES, ProcessorConfig
 from model.descriptor import DESCRIPTOR
 
-__all__ = ["LEVEL_WIDTH", "GAIN_WIDTH", "DESCRIPTOR_WORD", "Descriptor", "SpikeWord", "WalkedWord", "Event",
+__all__ = ["LEVEL_WIDTH", "GAIN_WIDTH", "DESCRIPTOR_WORD", "Descriptor", "SpikeWord", "SpikeRow", "Fetch", "Event",
            "Charges", "Parameter", "potential_shape", "row_width"]
 
 # Quarter octaves of a spike: slot times grain.
@@ -43,20 +43,25 @@ def row_width(cfg: ProcessorConfig) -> int:
     return bits_for(cfg.rows - 1)
 
 
-class WalkedWord(data.StructLayout):
-    """A spike word on its way to the picker."""
+def SpikeRow(cfg: ProcessorConfig) -> data.ArrayLayout:
+    """The codes of ``span`` neighbouring spike words: what is fetched at once."""
+    return data.ArrayLayout(unsigned(CODE_WIDTH), cfg.span_lanes)
+
+
+class Fetch(data.StructLayout):
+    """A row of the spike store on its way to the picker."""
 
     def __init__(self, cfg: ProcessorConfig):
         super().__init__({
-            "codes": SpikeWord,
+            "codes": SpikeRow(cfg),
             "row": row_width(cfg),                          # of lane 0
             "columns": range(cfg.group_columns + 1),        # columns the group uses
-            "last": 1,                                      # the pixel is complete after this word
+            "last": 1,                                      # the pixel is complete after this fetch
         })
 
 
 class Event(data.StructLayout):
-    """A spike that opens a row, or the empty beat of a word without spikes."""
+    """A spike that opens a row, or the empty beat of a fetch without spikes."""
 
     def __init__(self, cfg: ProcessorConfig):
         super().__init__({

@@ -11,6 +11,7 @@ from model.tables import SCALE_WIDTH
 
 from .axi import AxiLiteSignature
 from .core import Core, Emission, Parameters, SpikeWord, WeightRow
+from .descriptor_store import DescriptorStore
 from .exit import ExitUnit
 from .layouts import DESCRIPTOR_WORD
 from .loader import Loader, LoadTarget
@@ -67,7 +68,7 @@ class Processor(wiring.Component):
         m.submodules.sequencer = sequencer = ResetInserter(failed)(Sequencer(cfg))
         m.submodules.exit = exit_unit = ResetInserter(failed)(ExitUnit(cfg))
         m.submodules.signature = signature = Signature(cfg)
-        m.submodules.descriptors = descriptors = Store(unsigned(DESCRIPTOR_WORD), cfg.layers * DESCRIPTOR_WORDS)
+        m.submodules.descriptors = descriptors = DescriptorStore(cfg)
         m.submodules.scales = scales = Store(unsigned(SCALE_WIDTH), cfg.timesteps)
 
         for name in registers.bus.signature.members:
@@ -76,7 +77,7 @@ class Processor(wiring.Component):
 
         # The memories that images fill, each with its write port.
         writes = {
-            LoadTarget(Target.DESCRIPTORS, descriptors.depth, DESCRIPTOR_WORD): descriptors.write,
+            LoadTarget(Target.DESCRIPTORS, cfg.layers * DESCRIPTOR_WORDS, DESCRIPTOR_WORD): descriptors.write,
             LoadTarget(Target.SCALES, cfg.timesteps, SCALE_WIDTH): scales.write,
             LoadTarget(Target.PARAMETERS, cfg.parameter_words, Parameters(cfg).size): core.load_parameters,
             LoadTarget(Target.SPIKES, cfg.spike_words, SpikeWord.size): core.load_spikes,
@@ -132,7 +133,7 @@ class Processor(wiring.Component):
             self.trace_address.eq(core.emission.address),
             self.trace_word.eq(core.emission.word),
         ]
-        wiring.connect(m, sequencer.descriptors, descriptors.read)
+        m.d.comb += [descriptors.index.eq(sequencer.next_index), sequencer.next_layer.eq(descriptors.layer)]
         wiring.connect(m, core.logits, exit_unit.i)
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 

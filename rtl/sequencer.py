@@ -8,9 +8,8 @@ from model.config import GRAINS, ProcessorConfig, Reset, Rule
 from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS
 
 from .exit import ENTROPY_WIDTH, Verdict
-from .layouts import DESCRIPTOR_WORD, Descriptor
+from .layouts import Descriptor
 from .registers import enumeration, registers
-from .store import ReadSignature
 
 __all__ = ["ErrorCode", "COUNTS", "Run", "Failure", "Sequencer"]
 
@@ -47,10 +46,10 @@ class Failure(data.StructLayout):
 
 
 class Sequencer(wiring.Component):
-    """Run a network: fetch a layer's descriptor, check it, run the layer; after the readout, ask whether to stop.
+    """Run a network: take a layer's descriptor, check it, run the layer; after the readout, ask whether to stop.
 
-    Fetching takes 18 cycles a layer. A layer that is not active in a timestep is skipped, and then holds
-    its spikes or is silent.
+    A layer starts in the cycle after the end of the one before. A layer that is not active in a timestep is
+    skipped in one cycle, and then holds its spikes or is silent.
 
     Parameters
     ----------
@@ -62,7 +61,10 @@ class Sequencer(wiring.Component):
         Must not change during a run.
     start : In(1)
     busy : Out(1)
-    descriptors : Out(ReadSignature(32))
+    next_index : Out(range(cfg.layers))
+        The layer that comes next.
+    next_layer : In(Descriptor)
+        Its descriptor, in the same cycle.
     layer : Out(Descriptor)
     layer_index : Out(range(cfg.layers))
     silent, fresh : Out(1)
@@ -93,7 +95,8 @@ class Sequencer(wiring.Component):
             "run": In(Run()),
             "start": In(1),
             "busy": Out(1),
-            "descriptors": Out(ReadSignature(DESCRIPTOR_WORD)),
+            "next_index": Out(range(cfg.layers)),
+            "next_layer": In(Descriptor),
             "layer": Out(Descriptor),
             "layer_index": Out(range(cfg.layers)),
             "silent": Out(1),
@@ -113,7 +116,6 @@ class Sequencer(wiring.Component):
         m = Module()
         cfg, layer, run = self.cfg, self.layer, self.run
 
-        word = Signal(range(DESCRIPTOR_WORDS + 1))
         layer_last = self.layer_index + 1 == run.layers
         timestep_last = self.timestep == run.timesteps
         # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
@@ -124,12 +126,11 @@ class Sequencer(wiring.Component):
         # Which maps hold no spikes: that of layer n is bit n + 1, the picture is bit 0.
         silent_maps = Signal(cfg.layers + 1)
         own_map = silent_maps.bit_select(self.layer_index + 1, 1)
-        sure = Signal()
 
         m.d.comb += [
+            self.next_index.eq(Mux(layer_last | ~self.busy, 0, self.layer_index + 1)),
             self.silent.eq(silent_maps.bit_select(layer.source, 1)),
             self.fresh.eq(~(layer.mask & before).any()),
-            self.descriptors.address.eq(self.layer_index * DESCRIPTOR_WORDS + word),
             self.failure.layer.eq(self.layer_index),
         ]
         wrong_setting, setting_address = self.check_settings(m)
@@ -137,6 +138,19 @@ class Sequencer(wiring.Component):
 
         def fail(code, detail):
             m.d.comb += [self.failed.eq(1), self.failure.code.eq(code), self.failure.detail.eq(detail)]
+
+        def advance(sure):
+            m.next = "CHECK"
+            m.d.sync += [self.layer_index.eq(self.next_index), layer.eq(self.next_layer)]
+            with m.If(layer_last):
+                with m.If(sure | timestep_last):
+                    m.d.comb += self.done.eq(1)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.d.sync += [
+                        self.timestep.eq(self.timestep + 1),
+                        before.eq(Cat(C(1, 1), before)),
+                    ]
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
@@ -153,20 +167,9 @@ class Sequencer(wiring.Component):
                             self.best.eq(0),
                             before.eq(0),
                             silent_maps.eq(~1),
-                            sure.eq(0),
-                            word.eq(0),
+                            layer.eq(self.next_layer),
                         ]
-                        m.next = "FETCH"
-
-            with m.State("FETCH"):
-                m.d.comb += self.descriptors.enable.eq(word != DESCRIPTOR_WORDS)
-                m.d.sync += word.eq(word + 1)
-                # A word follows its address by a cycle, and the first comes to rest lowest.
-                with m.If(word != 0):
-                    m.d.sync += Value.cast(layer).eq(Cat(Value.cast(layer)[DESCRIPTOR_WORD:], self.descriptors.data))
-                with m.If(word == DESCRIPTOR_WORDS):
-                    m.d.sync += word.eq(0)
-                    m.next = "CHECK"
+                        m.next = "CHECK"
 
             with m.State("CHECK"):
                 with m.If(wrong_field):
@@ -179,28 +182,14 @@ class Sequencer(wiring.Component):
                 with m.Else():
                     with m.If(~layer.hold):
                         m.d.sync += own_map.eq(1)
-                    m.next = "ADVANCE"
+                    advance(sure=0)
 
             with m.State("RUN"):
                 m.d.comb += self.verdict.ready.eq(1)
                 with m.If(self.verdict.valid):
-                    m.d.sync += [sure.eq(self.verdict.p.sure), self.best.eq(self.verdict.p.best)]
+                    m.d.sync += self.best.eq(self.verdict.p.best)
                 with m.If(self.drained | self.verdict.valid):
-                    m.next = "ADVANCE"
-
-            with m.State("ADVANCE"):
-                m.next = "FETCH"
-                m.d.sync += self.layer_index.eq(self.layer_index + 1)
-                with m.If(layer_last):
-                    m.d.sync += self.layer_index.eq(0)
-                    with m.If(sure | timestep_last):
-                        m.d.comb += self.done.eq(1)
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.d.sync += [
-                            self.timestep.eq(self.timestep + 1),
-                            before.eq(Cat(C(1, 1), before)),
-                        ]
+                    advance(sure=self.verdict.valid & self.verdict.p.sure)
         return m
 
     def check_settings(self, m):

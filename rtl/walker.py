@@ -1,24 +1,24 @@
-"""The words of spikes that each output pixel reads. Twin of :mod:`model.walker`."""
+"""The spikes that each output pixel reads. Twin of :mod:`model.walker`."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
-from model.config import LANES, ProcessorConfig
+from model.config import LANES, WORD_WIDTH, ProcessorConfig
 
-from .layouts import Descriptor, SpikeWord, WalkedWord
+from .layouts import Descriptor, Fetch, SpikeRow
 from .store import ADDRESS_WIDTH, ReadSignature
 
 __all__ = ["Walker"]
 
 
 class Walker(wiring.Component):
-    """For each column group, each output pixel, each kernel tap inside the map: the words of that input pixel.
+    """For each column group, each output pixel, each kernel tap inside the map: the spikes of that input pixel.
 
-    Pixels come pooling window by pooling window. One word a cycle, the first one four cycles after
-    ``start``; taps outside the map cost nothing. A pixel without any word, and every pixel of a silent
-    source, yields one word of silence. Back-pressure on ``o`` stalls the walk.
+    Pixels come pooling window by pooling window. One row of the spike store a cycle, the first one four
+    cycles after ``start``; taps outside the map cost nothing. A pixel without any tap, and every pixel of
+    a silent source, yields one fetch of silence. Back-pressure on ``o`` stalls the walk.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Walker(wiring.Component):
     silent : In(1)
         The source did not spike at all: read nothing. Must not change during a walk.
     start : In(1)
-        Begin a walk. Only after the last word of the walk before.
-    spikes : Out(ReadSignature(SpikeWord))
-    o : Out(stream.Signature(WalkedWord(cfg)))
+        Begin a walk. Only after the last fetch of the walk before.
+    spikes : Out(ReadSignature(SpikeRow(cfg)))
+    o : Out(stream.Signature(Fetch(cfg)))
     fault : Out(1), fault_address : Out(32)
         High in the cycle in which the walk leaves the tile's rows, with the row.
     """
@@ -44,8 +44,8 @@ class Walker(wiring.Component):
             "layer": In(Descriptor),
             "silent": In(1),
             "start": In(1),
-            "spikes": Out(ReadSignature(SpikeWord)),
-            "o": Out(stream.Signature(WalkedWord(cfg))),
+            "spikes": Out(ReadSignature(SpikeRow(cfg))),
+            "o": Out(stream.Signature(Fetch(cfg))),
             "fault": Out(1),
             "fault_address": Out(ADDRESS_WIDTH),
         })
@@ -57,14 +57,15 @@ class Walker(wiring.Component):
         step = Signal()
         m.d.comb += step.eq(~self.o.valid | self.o.ready)
 
-        # The loops, innermost last: group, window (oy, ox), pixel of the window (py, px), tap (ky, kx), word.
+        # The loops, innermost last: group, window (oy, ox), pixel of the window (py, px), tap (ky, kx), chunk.
         walking = Signal()
         channels_left = Signal.like(layer.output_channels)
         group_row = Signal(ADDRESS_WIDTH)
         oy, ox = Signal.like(layer.output_height), Signal.like(layer.output_width)
         py, px = Signal.like(layer.pool), Signal.like(layer.pool)
         ky, kx = Signal.like(layer.kernel_height), Signal.like(layer.kernel_width)
-        word = Signal.like(layer.input_words)
+        # Rows of the spike store that a pixel spans; the last may hold words of others, before or behind.
+        chunk = Signal.like(layer.input_words)
 
         # Where the kernel lies on the map: its corner at the window's first pixel, and at this pixel.
         corner_shape = signed(len(layer.input_height) + 3)
@@ -77,7 +78,7 @@ class Walker(wiring.Component):
         nothing = Signal()
         m.d.comb += nothing.eq(self.silent | (rows_inside <= 0) | (columns_inside <= 0))
 
-        word_last = nothing | (word + 1 == layer.input_words)
+        chunk_last = nothing | (((chunk + 1) << ceil_log2(cfg.span_lanes)) >= layer.input_channels)
         kx_last = nothing | (kx + 1 == columns_inside)
         ky_last = nothing | (ky + 1 == rows_inside)
         px_last = px + 1 == layer.pool
@@ -86,7 +87,7 @@ class Walker(wiring.Component):
         oy_last = oy + 1 == layer.output_height
         group_last = channels_left <= cfg.group_columns
 
-        pixel_done = word_last & kx_last & ky_last
+        pixel_done = chunk_last & kx_last & ky_last
         row_done = pixel_done & px_last
         window_done = row_done & py_last
         line_done = window_done & ox_last
@@ -96,10 +97,10 @@ class Walker(wiring.Component):
             return counter.eq(Mux(last, 0, counter + 1))
 
         with m.If(step & walking):
-            m.d.sync += next_of(word, word_last)
-            with m.If(word_last):
+            m.d.sync += next_of(chunk, chunk_last)
+            with m.If(chunk_last):
                 m.d.sync += next_of(kx, kx_last)
-            with m.If(word_last & kx_last):
+            with m.If(chunk_last & kx_last):
                 m.d.sync += next_of(ky, ky_last)
             with m.If(pixel_done):
                 m.d.sync += [next_of(px, px_last), x.eq(Mux(px_last, window_x, x + layer.stride))]
@@ -125,49 +126,56 @@ class Walker(wiring.Component):
                 walking.eq(1),
                 channels_left.eq(layer.output_channels),
                 group_row.eq(layer.row_base),
-                Cat(oy, ox, py, px, ky, kx, word).eq(0),
+                Cat(oy, ox, py, px, ky, kx, chunk).eq(0),
                 window_y.eq(-layer.padding), y.eq(-layer.padding),
                 window_x.eq(-layer.padding), x.eq(-layer.padding),
             ]
 
         # Stage 1: input pixel and tap.
         pixel, tap = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
-        placed = Signal(WalkedWord(cfg))
-        placed_word = Signal.like(word)
+        placed = Signal(Fetch(cfg))
+        placed_chunk = Signal.like(chunk)
         placed_row = Signal(ADDRESS_WIDTH)
         placed_valid, placed_reads = Signal(), Signal()
         # Stage 2: spike store address and row.
         address, row = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
-        addressed = Signal(WalkedWord(cfg))
+        channels = Signal.like(layer.input_channels)
+        addressed = Signal(Fetch(cfg))
         addressed_valid, addressed_reads = Signal(), Signal()
-        # Stage 3: the word itself.
-        read = Signal(WalkedWord(cfg))
-        read_reads = Signal()
+        # Stage 3: the row itself, and which of its words are this pixel's.
+        read = Signal(Fetch(cfg))
+        own = Signal(cfg.span)
+        first = address[:exact_log2(cfg.span)]
 
         with m.If(step):
             m.d.sync += [
                 pixel.eq((y + first_ky + ky)[:len(layer.input_height)] * layer.input_width
                          + (x + first_kx + kx)[:len(layer.input_width)]),
                 tap.eq((first_ky + ky)[:len(ky)] * layer.kernel_width + (first_kx + kx)[:len(kx)]),
-                placed_word.eq(word),
+                placed_chunk.eq(chunk),
                 placed_row.eq(group_row),
                 placed.columns.eq(Mux(group_last, channels_left, cfg.group_columns)),
                 placed.last.eq(pixel_done),
                 placed_valid.eq(walking),
                 placed_reads.eq(walking & ~nothing),
 
-                address.eq(layer.input_base + pixel[:20] * layer.input_words + placed_word),
-                row.eq(placed_row + tap[:16] * layer.input_channels + (placed_word << ceil_log2(LANES))),
+                address.eq(layer.input_base + pixel[:20] * layer.input_words
+                           + (placed_chunk << exact_log2(cfg.span))),
+                row.eq(placed_row + tap[:16] * layer.input_channels + (placed_chunk << ceil_log2(cfg.span_lanes))),
+                channels.eq(layer.input_channels - (placed_chunk << ceil_log2(cfg.span_lanes))),
                 addressed.eq(placed),
                 addressed_valid.eq(placed_valid),
                 addressed_reads.eq(placed_reads),
 
                 read.eq(addressed),
-                read.row.eq(row),
-                read_reads.eq(addressed_reads),
+                # Lane 0 of the row may lie before the pixel.
+                read.row.eq(row - (first << ceil_log2(LANES))),
+                own.eq(Mux(addressed_reads, Cat((first <= word) & (((word - first) << ceil_log2(LANES)) < channels)
+                                                for word in range(cfg.span)), 0)),
                 self.o.valid.eq(addressed_valid),
             ]
 
+        own_codes = Cat(mine.replicate(WORD_WIDTH) for mine in own)
         m.d.comb += [
             self.spikes.address.eq(address),
             self.spikes.enable.eq(step & addressed_reads),
@@ -175,7 +183,7 @@ class Walker(wiring.Component):
             self.fault.eq(step & addressed_reads & (row >= cfg.rows)),
             self.fault_address.eq(row),
             self.o.payload.eq(read),
-            self.o.p.codes.eq(Mux(read_reads, Value.cast(self.spikes.data), ~0)),
+            self.o.p.codes.eq(Value.cast(self.spikes.data) | (~own_codes)),
         ]
         return m
 

@@ -104,15 +104,20 @@ def test_rows_are_taps_times_channels_and_columns_are_output_channels():
     assert checked == 12
 
 
-def test_maps_that_live_together_do_not_overlap():
-    hidden = layer(out=17, of=2), layer("b", out=20, of=17, mask=0b01, hold=True), layer("c", of=20)
-    cfg = replace(CFG, layers=4, rows=4096, parameter_words=64)
+@pytest.mark.parametrize("span", [1, 2, 4, 8])
+def test_maps_that_live_together_do_not_overlap_and_begin_with_a_row_of_the_store(span):
+    hidden = layer(out=17, of=2), layer("b", out=40, of=17, mask=0b01, hold=True), layer("c", of=40)
+    cfg = replace(CFG, layers=4, rows=4096, parameter_words=64, spike_words=128, span=span)
     net = Network(name="net", shape=(2, 3, 3), input_coding=Coding(), timesteps=2,
                   layers=(*hidden, layer("readout", of=4, kernel=3, readout=True)))
     descriptors = compile(net, replace(cfg, state_words=1024)).descriptors
+    # Words from pixel to pixel.
+    assert [d["input_words"] for d in descriptors] == [1, 2, 3 if span == 1 else 4, 1]
+    assert [d["output_words"] for d in descriptors[:-1]] == [d["input_words"] for d in descriptors[1:]]
+    assert all(d[base] % span == 0 for d in descriptors for base in ("input_base", "output_base"))
     places = [(0, 9)] + [(d["output_base"], d["output_base"] + d["output_pixels"] * d["output_words"])
                          for d in descriptors[:-1]]
-    assert all(end <= CFG.spike_words for _, end in places)
+    assert all(end <= cfg.spike_words for _, end in places)
     # The picture and the held map live with everything, a map lives with the one made from it.
     together = [(0, other) for other in (1, 2, 3)] + [(2, other) for other in (1, 3)]
     for one, other in together:

@@ -21,6 +21,23 @@ def test_a_column_group_is_as_wide_as_all_tiles(columns, tiles, encoders, group_
         group_columns, group_words, group_beats, word_beats)
 
 
+@pytest.mark.parametrize("span, words", [
+    # Of pixels of 1, 2, 3, 4, 5, 8 and 9 words.
+    (1, (1, 2, 3, 4, 5, 8, 9)), (2, (1, 2, 4, 4, 6, 8, 10)), (4, (1, 2, 4, 4, 8, 8, 12)), (8, (1, 2, 4, 4, 8, 8, 16))])
+def test_a_pixel_takes_as_many_words_as_keep_its_fetches_inside_rows_of_the_store(span, words):
+    cfg = ProcessorConfig(span=span)
+    assert cfg.span_lanes == 16 * span
+    counts = (1, 2, 3, 4, 5, 8, 9)
+    assert tuple(cfg.pixel_words(16 * count) for count in counts) == words
+    assert tuple(cfg.pixel_words(16 * count - 15) for count in counts) == words
+    for count in counts:
+        stride = cfg.pixel_words(16 * count)
+        for pixel in range(20):
+            fetches = [range(pixel * stride + first, pixel * stride + min(first + span, count))
+                       for first in range(0, count, span)]
+            assert all(fetch[0] // span == fetch[-1] // span for fetch in fetches)
+
+
 def test_presets_are_found_by_name():
     assert {"tiny", "default"} <= set(PRESETS)
     for name, cfg in PRESETS.items():
@@ -54,6 +71,26 @@ def test_refuses_columns_that_do_not_fill_words(columns):
 def test_refuses_encoders_that_do_not_divide_a_word(encoders):
     with pytest.raises(ValueError, match=f"^encoders must be 1, 2, 4, 8 or 16, not {encoders}$"):
         ProcessorConfig(encoders=encoders)
+
+
+@pytest.mark.parametrize("span", [0, 3, 16])
+def test_refuses_a_span_that_is_no_power_of_two_up_to_eight(span):
+    with pytest.raises(ValueError, match=f"^span must be 1, 2, 4 or 8, not {span}$"):
+        ProcessorConfig(span=span)
+
+
+@pytest.mark.parametrize("span, depth", [(2, 511), (4, 510), (8, 508)])
+def test_refuses_a_spike_store_with_part_of_a_row(span, depth):
+    assert ProcessorConfig(span=span, spike_words=512).spike_words == 512
+    with pytest.raises(ValueError, match=re.escape(f"spike_words must be a multiple of span ({span}), not {depth}")):
+        ProcessorConfig(span=span, spike_words=depth)
+
+
+@pytest.mark.parametrize("span", [1, 2, 4, 8])
+def test_refuses_a_spike_store_of_a_single_row(span):
+    assert ProcessorConfig(span=span, spike_words=2 * span).spike_words == 2 * span
+    with pytest.raises(ValueError, match=f"^spike_words must be between {2 * span} and 1048576, not {span}$"):
+        ProcessorConfig(span=span, spike_words=span)
 
 
 def test_refuses_as_many_encoders_as_columns():

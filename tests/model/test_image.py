@@ -116,9 +116,11 @@ def test_packs_fields_from_the_lowest_bit_and_fills_up_with_ones():
 
 def test_a_picture_fills_one_entry_per_word_of_a_pixel():
     rng = np.random.default_rng(1)
-    for channels, words, parts in ((1, 1, 1), (6, 1, 1), (7, 1, 2), (16, 1, 3), (17, 2, 3)):
+    checked = 0
+    # Words that the channels do not reach keep their place.
+    for channels, words, parts in ((1, 1, 1), (6, 1, 1), (7, 1, 2), (16, 1, 3), (17, 2, 3), (33, 4, 3), (70, 8, 3)):
         codes = rng.integers(0, 32, (channels, 2, 3)).astype(np.uint8)
-        section = picture(codes)
+        section = picture(codes, words)
         assert (section.target, section.address) == (Target.SPIKES, 0)
         assert section.entries.shape == (2 * 3 * words, parts)
         # As the loader sees an entry: everything that is not brought is ones.
@@ -127,6 +129,8 @@ def test_a_picture_fills_one_entry_per_word_of_a_pixel():
         lanes = (bits.reshape(-1, 16, 5) << np.arange(5)).sum(2).reshape(2, 3, -1)
         assert (lanes[..., :channels] == codes.transpose(1, 2, 0)).all()
         assert (lanes[..., channels:] == SILENT).all()
+        checked += lanes.size
+    assert checked == 6 * 16 * (1 + 1 + 1 + 1 + 2 + 4 + 8)
 
 
 def test_presets_load_their_own_images():

@@ -10,7 +10,7 @@ from model.config import preset
 from model.convert import convert
 from model.encode import picture_codes
 from model.network import Coding, Layer, Network
-from model.processor import Trace, run, trace
+from model.processor import COUNTERS, CYCLES, Trace, run, trace
 from model.trained import ConvSpec, LinearSpec, load
 from model.training.augment import augment
 from model.training.layers import Stage, fire
@@ -133,7 +133,9 @@ def two_classes():
 def observed(*logits):
     """A trace whose images have these logits after each of two timesteps, in natural units."""
     logits = (torch.tensor(logits) * 4096).int()
-    return Trace(logits=logits, counters={}, cycles={}, signatures=torch.zeros(len(logits), 2, 1, dtype=torch.int64))
+    nothing = torch.zeros(len(logits), 2, 1, dtype=torch.int64)
+    return Trace(logits=logits, counters=dict.fromkeys(COUNTERS, nothing), cycles=dict.fromkeys(CYCLES, nothing),
+                 signatures=nothing)
 
 
 def test_the_exit_threshold_is_the_largest_that_loses_nothing():

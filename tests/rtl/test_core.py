@@ -15,6 +15,11 @@ CFG = ProcessorConfig(columns=16, encoders=4, rows=400, spike_words=128, state_w
                       classes=20)
 PAIR = ProcessorConfig(columns=16, tiles=2, encoders=8, rows=400, spike_words=128, state_words=256, parameter_words=32,
                        layers=4, classes=40)
+# Rows of two and four words: pixels that share a row, fill one, and span two.
+DOUBLE = ProcessorConfig(columns=16, encoders=4, span=2, rows=800, spike_words=192, state_words=256,
+                         parameter_words=32, layers=4, classes=20)
+QUAD = ProcessorConfig(columns=16, tiles=2, encoders=8, span=4, rows=800, spike_words=192, state_words=256,
+                       parameter_words=32, layers=4, classes=20)
 
 
 def neurons(generator, out, channels, kernel, gain, **settings):
@@ -51,7 +56,7 @@ async def load(ctx, dut, image, codes):
     """Fill the stores as the loader would."""
     ports = {Target.PARAMETERS: dut.load_parameters, Target.SPIKES: dut.load_spikes,
              **{Target.TILES + tile: port for tile, port in enumerate(dut.load_rows)}}
-    for section in (*image.sections, picture(codes.numpy())):
+    for section in (*image.sections, picture(codes.numpy(), image.descriptors[0]["input_words"])):
         for n, granules in enumerate(section.entries.tolist()):
             if section.target in ports:
                 # What an entry does not bring is ones.
@@ -139,7 +144,9 @@ def expected_emissions(network, codes, cfg):
     (CFG, 2, dict(seed=2, out=17, stride=2)),
     (CFG, 0, dict(seed=3, timesteps=3, leak_shift=1, reset=Reset.ZERO)),
     (PAIR, 0, dict(seed=4, timesteps=2, out=40, reset=Reset.SUBTRACT)),
-], ids=["one timestep", "stalled readout", "leak and reset", "two tiles"])
+    (DOUBLE, 0, dict(seed=5, timesteps=2, out=40)),
+    (QUAD, 1, dict(seed=6, out=70)),
+], ids=["one timestep", "stalled readout", "leak and reset", "two tiles", "rows of two words", "rows of four words"])
 def test_matches_model(cfg, stall, settings):
     network, codes = convolutions(**settings)
     expected, traced = expected_emissions(network, codes, cfg)

@@ -160,6 +160,37 @@ def test_the_verdict_follows_the_last_logit_by_the_classes_and_six_cycles(classe
     simulate(dut, testbench, processes=[holds(dut.o)])
 
 
+def test_the_verdict_of_a_budget_follows_the_last_logit_by_a_cycle():
+    dut = ExitUnit(CFG)
+    questions, best_classes = [[3, 9, 1], [4, 2], [LOW, LOW, HIGH, 0]], []
+
+    async def testbench(ctx):
+        ctx.set(dut.rule, Rule.BUDGET)
+        ctx.set(dut.o.ready, 1)
+        for logits in questions:
+            await put_all(ctx, dut.i, [{"value": value, "last": n + 1 == len(logits)}
+                                       for n, value in enumerate(logits)])
+            # The last logit was taken in the cycle before.
+            *_, valid, verdict = await ctx.tick().sample(dut.o.valid, dut.o.payload)
+            assert (valid, verdict.sure) == (1, 0)
+            best_classes.append(verdict.best)
+        await expect_nothing(ctx, dut.o, 30)
+
+    simulate(dut, testbench, processes=[holds(dut.o)])
+    assert best_classes == [1, 0, 2]
+
+
+def test_a_rule_after_a_budget_finds_nothing_left_of_it():
+    questions = [([HIGH, LOW, 5], Rule.BUDGET, 0, SCALE, SHIFT)]
+    for rule in (Rule.ENTROPY, Rule.PROBABILITY, Rule.MARGIN):
+        edge = boundary([400, 300, 200, 350], rule, 1, 0)
+        questions += [([400, 300, 200, 350], rule, edge + offset, 1, 0) for offset in (-1, 0, 1)]
+        questions += [([1, 2], Rule.BUDGET, 0, 1, 0)]
+    answers = [expected(*question) for question in questions]
+    assert {sure for _, sure in answers} == {0, 1}
+    assert verdicts(questions) == answers
+
+
 def test_logits_can_be_read_after_the_verdict():
     dut = ExitUnit(CFG)
     logits = [LOW, -1, 0, 1, HIGH]

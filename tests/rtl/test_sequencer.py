@@ -3,7 +3,7 @@ import random
 import pytest
 
 from model.config import GRAINS, ProcessorConfig, Reset, Rule
-from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS, pack
+from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS
 from rtl.registers import registers
 from rtl.sequencer import COUNTS, ErrorCode, Sequencer
 from tests.streams import idle, simulate
@@ -32,30 +32,28 @@ def network(*changes):
 class Played:
     """What a sequencer did with a network."""
 
-    def __init__(self, layers, run=RUN, *, sure=(), cycles=2000):
+    def __init__(self, layers, run=RUN, *, sure=(), runs=1, cycles=2000):
         self.layers = []            # (timestep, layer, silent, fresh, descriptor) at every start of a layer
         self.failures = []          # (code, layer, detail)
         self.done = 0
         self.begun = 0
-        self.starts = []            # cycle of every start of a layer
-        words = [word for layer in layers for word in pack(layer)]
+        self.starts = []            # cycle of every start of a layer, counted from that in which the run begins
+        self.ended = None           # cycle in which it is done
         dut = Sequencer(CFG)
-        verdicts = []
 
-        async def memory(ctx):
-            async for *_, enable, address in ctx.tick().sample(dut.descriptors.enable, dut.descriptors.address):
-                if enable:
-                    ctx.set(dut.descriptors.data, words[address])
+        async def store(ctx):
+            async for index, in ctx.changed(dut.next_index):
+                if index < len(layers):
+                    ctx.set(dut.next_layer, layers[index])
 
         async def core(ctx):
-            """Ends every layer some cycles after it was started."""
+            """Ends every layer five cycles after it was started."""
             while True:
                 *_, started, readout, timestep = await ctx.tick().sample(dut.layer_start, dut.layer.readout,
                                                                          dut.timestep)
                 if started:
                     await idle(ctx, 4)
                     if readout:
-                        verdicts.append(timestep)
                         ctx.set(dut.verdict.p.sure, timestep in sure)
                         ctx.set(dut.verdict.p.best, 3 + timestep)
                         ctx.set(dut.verdict.valid, 1)
@@ -67,18 +65,22 @@ class Played:
                         ctx.set(dut.drained, 0)
 
         async def ends(ctx):
+            cycle = 0
             async for *_, begin, done, failed, failure in ctx.tick().sample(
                     dut.begin, dut.done, dut.failed, dut.failure):
+                cycle = 0 if begin else cycle + 1
                 self.begun += begin
                 self.done += done
+                if done:
+                    self.ended = cycle
                 if failed:
                     self.failures.append((failure.code, failure.layer, failure.detail))
 
         async def starts(ctx):
             cycle = 0
-            async for *_, started, timestep, index, silent, fresh, layer in ctx.tick().sample(
-                    dut.layer_start, dut.timestep, dut.layer_index, dut.silent, dut.fresh, dut.layer):
-                cycle += 1
+            async for *_, begin, started, timestep, index, silent, fresh, layer in ctx.tick().sample(
+                    dut.begin, dut.layer_start, dut.timestep, dut.layer_index, dut.silent, dut.fresh, dut.layer):
+                cycle = 0 if begin else cycle + 1
                 if started:
                     self.starts.append(cycle)
                     self.layers.append((timestep, index, silent, fresh,
@@ -86,20 +88,21 @@ class Played:
 
         async def testbench(ctx):
             ctx.set(dut.run, run)
-            await idle(ctx, 2)
-            ctx.set(dut.start, 1)
-            await ctx.tick()
-            ctx.set(dut.start, 0)
-            for _ in range(cycles):
-                if not ctx.get(dut.busy):
-                    break
+            for _ in range(runs):
+                await idle(ctx, 2)
+                ctx.set(dut.start, 1)
                 await ctx.tick()
-            assert not ctx.get(dut.busy), "the run hangs"
-            await idle(ctx, 10)
-            assert not ctx.get(dut.busy)
+                ctx.set(dut.start, 0)
+                for _ in range(cycles):
+                    if not ctx.get(dut.busy):
+                        break
+                    await ctx.tick()
+                assert not ctx.get(dut.busy), "the run hangs"
+                await idle(ctx, 10)
+                assert not ctx.get(dut.busy)
             self.timestep, self.best = ctx.get(dut.timestep), ctx.get(dut.best)
 
-        simulate(dut, testbench, processes=[memory, core, ends, starts])
+        simulate(dut, testbench, processes=[store, core, ends, starts])
 
 
 def expected_layers(layers, timesteps):
@@ -144,12 +147,26 @@ def test_asks_nothing_in_a_timestep_without_a_readout():
     assert (played.timestep, played.best) == (2, 5)
 
 
-def test_fetches_a_layer_in_eighteen_cycles():
-    played = Played(network({"mask": 0b000}, {"mask": 0b001}, {"mask": 0b011}), RUN | {"layers": 3, "timesteps": 2})
-    first, second, third = played.starts
-    # From the end of a layer, six cycles after its start, 18 to the start of the next; a skipped one takes 19.
-    assert second - first == 6 + 18
-    assert third - second == 6 + 2 * 19 + 18
+def test_a_layer_starts_in_the_cycle_after_the_one_before_and_a_skipped_one_takes_a_cycle():
+    played = Played(network({"mask": 0b001}, {"mask": 0b000}, {"mask": 0b011}), RUN | {"layers": 3, "timesteps": 2})
+    # A cycle of checking and five of running, for each layer that runs.
+    first = 1
+    second = first + 5 + 1 + 1
+    third = second + 5 + 1 + 2
+    assert (played.starts, played.ended) == ([first, second, third], third + 5)
+
+
+@pytest.mark.parametrize("mask, cycles", [(0b000, 3 * (1 + 5 + 1)), (0b011, 2 * 2 * (1 + 5) + 1 + 5 + 1)])
+def test_a_run_is_done_in_the_cycle_in_which_its_last_layer_is_skipped(mask, cycles):
+    played = Played(network({}, {"mask": mask}))
+    assert (played.done, played.ended, played.timestep) == (1, cycles, 3)
+
+
+def test_a_run_begins_with_the_first_layer_whatever_the_one_before_ended_with():
+    played = Played(network({}, {}, {}), RUN | {"layers": 3}, runs=2)
+    assert (played.begun, played.done) == (2, 2)
+    assert [layer[:2] for layer in played.layers] == 2 * [(timestep, index) for timestep in (1, 2, 3)
+                                                          for index in range(3)]
 
 
 @pytest.mark.parametrize("changes, register", [

@@ -7,12 +7,16 @@ import torch
 from model.config import LANES, SILENT, ProcessorConfig
 from model.network import Layer
 from model.walker import synapses, words
+from rtl.layouts import row_width
 from rtl.walker import Walker
 from tests.streams import expect_nothing, holds, simulate, take_all
 
-CFG = ProcessorConfig(columns=16, rows=4096)
-PAIR = ProcessorConfig(columns=16, tiles=2, rows=4096)
-INPUT_BASE = 77
+SPANS = (1, 2, 4, 8)
+CFGS = {(tiles, span): ProcessorConfig(columns=16, tiles=tiles, rows=4096, span=span)
+        for tiles in (1, 2) for span in SPANS}
+CFG = CFGS[1, 1]
+# The first word of a row of the store, whatever the span.
+INPUT_BASE = 72
 ROW_BASE = 33
 
 
@@ -20,6 +24,7 @@ ROW_BASE = 33
 class Shape:
     """A layer, as far as the walker knows it."""
 
+    cfg: ProcessorConfig = CFG
     channels: int = 3
     height: int = 4
     width: int = 4
@@ -32,7 +37,7 @@ class Shape:
 
     @property
     def words(self):
-        return -(-self.channels // LANES)
+        return self.cfg.pixel_words(self.channels)
 
     @property
     def output_height(self):
@@ -56,25 +61,40 @@ class Shape:
 
 def random_shape(seed):
     choose = random.Random(seed)
+    cfg = [*CFGS.values()][seed % len(CFGS)]
     height, width = choose.randint(3, 7), choose.randint(3, 7)
     kernel_height, kernel_width = choose.randint(1, 3), choose.randint(1, 3)
-    shape = dict(channels=choose.choice([1, 3, 16, 17, 33]), height=height, width=width, kernel_height=kernel_height,
-                 kernel_width=kernel_width, stride=choose.randint(1, 3), out=choose.choice([1, 16, 17, 32, 33, 50]),
+    shape = dict(cfg=cfg, channels=choose.choice([1, 3, 16, 17, 33]), height=height, width=width,
+                 kernel_height=kernel_height, kernel_width=kernel_width, stride=choose.randint(1, 3),
+                 out=choose.choice([1, 16, 17, 32, 33, 50]),
                  padding=choose.randrange(min(kernel_height, kernel_width)))
     return Shape(**shape, pool=choose.randint(1, min(3, Shape(**shape).output_height, Shape(**shape).output_width)))
 
 
 def random_map(shape, seed):
-    """A map (1, channels, height, width) and the words of the spike store."""
+    """A map (1, channels, height, width) and the rows of the spike store, full of spikes that are not the map's."""
+    cfg = shape.cfg
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randint(SILENT + 1, (1, shape.channels, shape.height, shape.width), dtype=torch.uint8,
                           generator=generator)
-    return codes, words(codes)[0].flatten(0, 2).tolist()
+    count = -(-shape.height * shape.width * shape.words // cfg.span) * cfg.span
+    stored = torch.randint(SILENT, (count, LANES), dtype=torch.uint8, generator=generator)
+    pixels = words(codes)[0].flatten(0, 1)
+    for pixel, own in enumerate(pixels):
+        stored[pixel * shape.words:][:len(own)] = own
+    return codes, stored.unflatten(0, (-1, cfg.span)).flatten(1).tolist()
 
 
-def expected_walk(shape, stored, cfg, silent=False):
-    """Every word in the order of the loops: codes, row of lane 0, columns in use, last of its pixel."""
-    walk = []
+def own_lanes(shape, row, address, channels):
+    """What a fetch yields of a row of the store: words from ``address`` on, as many as hold ``channels``."""
+    first = address % shape.cfg.span
+    own = range(first, min(first - (-channels // LANES), shape.cfg.span))
+    return [code if lane // LANES in own else SILENT for lane, code in enumerate(row)]
+
+
+def expected_walk(shape, stored, silent=False):
+    """Every fetch in the order of the loops: codes, row of lane 0, columns in use, last of its pixel."""
+    cfg, walk = shape.cfg, []
     for group in range(-(-shape.out // cfg.group_columns)):
         columns = min(cfg.group_columns, shape.out - group * cfg.group_columns)
         for oy in range(shape.output_height):
@@ -88,13 +108,16 @@ def expected_walk(shape, stored, cfg, silent=False):
                                 x = (ox * shape.pool + px) * shape.stride + kx - shape.padding
                                 if silent or not (0 <= y < shape.height and 0 <= x < shape.width):
                                     continue
-                                for word in range(shape.words):
-                                    tap = ky * shape.kernel_width + kx
-                                    row = (ROW_BASE + group * shape.group_rows + tap * shape.channels + word * LANES)
-                                    codes = stored[(y * shape.width + x) * shape.words + word]
-                                    pixel.append((codes, row, columns))
-                        pixel = pixel or [([SILENT] * LANES, None, columns)]
-                        walk += [(*word, int(n + 1 == len(pixel))) for n, word in enumerate(pixel)]
+                                tap = ky * shape.kernel_width + kx
+                                for done in range(0, shape.channels, cfg.span_lanes):
+                                    address = (y * shape.width + x) * shape.words + done // LANES
+                                    row = ROW_BASE + group * shape.group_rows + tap * shape.channels + done
+                                    row -= address % cfg.span * LANES
+                                    codes = own_lanes(shape, stored[address // cfg.span], address,
+                                                      shape.channels - done)
+                                    pixel.append((codes, row % (1 << row_width(cfg)), columns))
+                        pixel = pixel or [([SILENT] * cfg.span_lanes, None, columns)]
+                        walk += [(*fetch, int(n + 1 == len(pixel))) for n, fetch in enumerate(pixel)]
     return walk
 
 
@@ -103,19 +126,20 @@ def spike_store(dut, stored):
     async def process(ctx):
         async for *_, enable, address in ctx.tick().sample(dut.spikes.enable, dut.spikes.address):
             if enable:
-                assert 0 <= address - INPUT_BASE < len(stored), f"word {address} is outside the map"
-                ctx.set(dut.spikes.data, stored[address - INPUT_BASE])
+                row = (address - INPUT_BASE) // dut.cfg.span
+                assert 0 <= row < len(stored), f"word {address} is outside the map"
+                ctx.set(dut.spikes.data, stored[row])
     return process
 
 
-def read(word):
-    codes = list(word.codes)
-    return codes, word.row, word.columns, word.last
+def read(fetch):
+    codes = list(fetch.codes)
+    return codes, fetch.row, fetch.columns, fetch.last
 
 
-def walk(shape, stored, cfg=CFG, *, count, walks=1, stall=0, silent=False):
-    """The words of ``walks`` walks of ``count`` words each."""
-    dut = Walker(cfg)
+def walk(shape, stored, *, count, walks=1, stall=0, silent=False):
+    """The fetches of ``walks`` walks of ``count`` each."""
+    dut = Walker(shape.cfg)
     walked = []
 
     async def testbench(ctx):
@@ -125,42 +149,58 @@ def walk(shape, stored, cfg=CFG, *, count, walks=1, stall=0, silent=False):
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)
-            walked.append([read(word) for word in await take_all(ctx, dut.o, count, stall=stall)])
+            walked.append([read(fetch) for fetch in await take_all(ctx, dut.o, count, stall=stall)])
             await expect_nothing(ctx, dut.o, 10)
 
     simulate(dut, testbench, processes=[holds(dut.o), spike_store(dut, stored)])
     return walked
 
 
-def known(words):
-    """Words without the rows of those that read nothing."""
-    return [(codes, None if codes == [SILENT] * LANES else row, columns, last) for codes, row, columns, last in words]
+def known(fetches):
+    """Fetches without the rows of those that find nothing."""
+    return [(codes, None if set(codes) == {SILENT} else row, columns, last) for codes, row, columns, last in fetches]
 
 
 @pytest.mark.parametrize("seed", range(24))
 def test_walks_the_loop_nest(seed):
-    shape, cfg = random_shape(seed), (CFG, PAIR)[seed % 2]
+    shape = random_shape(seed)
     _, stored = random_map(shape, seed)
-    expected = known(expected_walk(shape, stored, cfg))
-    for got in walk(shape, stored, cfg, count=len(expected), walks=2, stall=seed % 3):
+    expected = known(expected_walk(shape, stored))
+    for got in walk(shape, stored, count=len(expected), walks=2, stall=seed % 3):
         assert known(got) == expected
 
 
 def test_random_shapes_meet_every_kind_of_loop():
     shapes = [random_shape(seed) for seed in range(24)]
     assert {shape.stride for shape in shapes} == {1, 2, 3} and {shape.pool for shape in shapes} == {1, 2, 3}
-    assert {shape.words for shape in shapes} == {1, 2, 3}
+    assert {-(-shape.channels // LANES) for shape in shapes} == {1, 2, 3}
+    assert {shape.cfg for shape in shapes} == {*CFGS.values()}
     assert sum(shape.padding > 0 for shape in shapes) > 5
     assert sum(shape.kernel_height != shape.kernel_width for shape in shapes) > 5
     assert {-(-shape.out // 16) for shape in shapes} == {1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("span", SPANS)
+@pytest.mark.parametrize("channels, fetches", [
+    (16, (1, 1, 1, 1)), (17, (2, 1, 1, 1)), (48, (3, 2, 1, 1)), (70, (5, 3, 2, 1)), (128, (8, 4, 2, 1)),
+    (129, (9, 5, 3, 2))])
+def test_fetches_a_pixel_in_as_few_rows_as_hold_it_and_nothing_of_its_neighbours(span, channels, fetches):
+    shape = Shape(cfg=CFGS[1, span], channels=channels, height=2, width=3, kernel_height=1, kernel_width=2, padding=0)
+    codes, stored = random_map(shape, channels)
+    expected = expected_walk(shape, stored)
+    assert len(expected) == 2 * 2 * 2 * fetches[SPANS.index(span)]
+    assert all(set(lanes) != {SILENT} for lanes, *_ in expected)
+    assert walk(shape, stored, count=len(expected), stall=span % 3)[0] == expected
+
+
 @pytest.mark.parametrize("shape", [
     Shape(), Shape(channels=20, stride=2), Shape(padding=0, pool=2), Shape(padding=2, height=5),
-    Shape(kernel_height=4, kernel_width=4, padding=0, channels=17)])
+    Shape(kernel_height=4, kernel_width=4, padding=0, channels=17),
+    Shape(cfg=CFGS[1, 2]), Shape(cfg=CFGS[1, 4], channels=20, stride=2), Shape(cfg=CFGS[2, 4], channels=33, out=20),
+    Shape(cfg=CFGS[1, 8], padding=2, height=5), Shape(cfg=CFGS[1, 2], channels=70, kernel_height=2, pool=2)])
 def test_the_rows_of_a_pixel_hold_what_the_model_reads(shape):
     codes, stored = random_map(shape, 5)
-    walked, = walk(shape, stored, count=len(expected_walk(shape, stored, CFG)))
+    walked, = walk(shape, stored, count=len(expected_walk(shape, stored)))
     layer = Layer(name="walked", stride=shape.stride, padding=shape.padding, pool=shape.pool,
                   weight=torch.zeros(shape.out, shape.channels, shape.kernel_height, shape.kernel_width,
                                      dtype=torch.uint8),
@@ -172,26 +212,28 @@ def test_the_rows_of_a_pixel_hold_what_the_model_reads(shape):
 
     got = [[SILENT] * shape.group_rows]
     for lanes, row, _, last in walked:
-        # Lanes beyond the channels are silent, and reach into the rows of the next tap.
+        # Lanes beside the channels are silent, and reach into the rows of other taps.
         for lane, code in enumerate(lanes):
             if code != SILENT:
-                got[-1][row - ROW_BASE + lane] = code
+                got[-1][(row + lane) % (1 << row_width(shape.cfg)) - ROW_BASE] = code
         if last:
             got.append([SILENT] * shape.group_rows)
     assert got[:-1] == pixels
 
 
-def test_a_silent_source_is_one_word_of_silence_a_pixel_and_is_not_read():
-    shape = Shape(pool=2, out=17)
-    expected = expected_walk(shape, [], CFG, silent=True)
+@pytest.mark.parametrize("span", SPANS)
+def test_a_silent_source_is_one_fetch_of_silence_a_pixel_and_is_not_read(span):
+    shape = Shape(cfg=CFGS[1, span], pool=2, out=17)
+    expected = expected_walk(shape, [], silent=True)
     assert len(expected) == 2 * 16
     assert known(walk(shape, [], count=len(expected), silent=True)[0]) == expected
 
 
-def test_a_pixel_that_sees_nothing_of_the_map_is_one_word_of_silence():
-    shape = Shape(height=1, width=1, kernel_height=1, kernel_width=1, padding=2)
-    stored = [list(range(LANES))]
-    expected = expected_walk(shape, stored, CFG)
+@pytest.mark.parametrize("span", SPANS)
+def test_a_pixel_that_sees_nothing_of_the_map_is_one_fetch_of_silence(span):
+    shape = Shape(cfg=CFGS[1, span], height=1, width=1, kernel_height=1, kernel_width=1, padding=2)
+    stored = [list(range(LANES)) * span]
+    expected = expected_walk(shape, stored)
     assert [codes[0] for codes, *_ in expected] == [SILENT] * 12 + [0] + [SILENT] * 12
     assert known(walk(shape, stored, count=25)[0]) == expected
 
@@ -204,15 +246,16 @@ def test_a_pixel_that_sees_nothing_of_the_map_is_one_word_of_silence():
     Shape(height=9, width=2, kernel_height=9, kernel_width=1, padding=0, pool=1, out=50)])
 def test_walks_a_kernel_of_any_reach(shape):
     _, stored = random_map(shape, 1)
-    expected = known(expected_walk(shape, stored, CFG))
+    expected = known(expected_walk(shape, stored))
     assert known(walk(shape, stored, count=len(expected))[0]) == expected
 
 
-def test_gives_a_word_every_cycle_from_the_fourth_on():
-    shape = Shape(pool=2, channels=20, out=20)
+@pytest.mark.parametrize("span, channels", [(1, 20), (2, 20), (4, 70)])
+def test_gives_a_fetch_every_cycle_from_the_fourth_on(span, channels):
+    shape = Shape(cfg=CFGS[1, span], pool=2, channels=channels, out=20)
     _, stored = random_map(shape, 2)
-    count = len(expected_walk(shape, stored, CFG))
-    dut = Walker(CFG)
+    count = len(expected_walk(shape, stored))
+    dut = Walker(shape.cfg)
     offered = []
 
     async def testbench(ctx):
@@ -228,12 +271,13 @@ def test_gives_a_word_every_cycle_from_the_fourth_on():
     assert offered == [0] * 4 + [1] * count + [0] * 6
 
 
+@pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("rows, faults", [(ROW_BASE + 25, []), (ROW_BASE + 24, [ROW_BASE + 24] * 9)])
-def test_a_row_beyond_the_tile_is_a_fault(rows, faults):
-    # Nine taps of three channels: the last word starts at row 24.
-    shape = Shape()
+def test_a_row_beyond_the_tile_is_a_fault(span, rows, faults):
+    # Nine taps of three channels: the last pixel starts at row 24.
+    shape = Shape(cfg=ProcessorConfig(columns=16, rows=rows, span=span))
     _, stored = random_map(shape, 3)
-    dut = Walker(ProcessorConfig(columns=16, rows=rows))
+    dut = Walker(shape.cfg)
     seen = []
 
     async def testbench(ctx):

@@ -1,0 +1,63 @@
+"""The spike store: written word by word, read in rows of several words."""
+
+from amaranth import *
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from model.config import WORD_WIDTH, ProcessorConfig
+
+from .layouts import SpikeRow, SpikeWord
+from .store import ADDRESS_WIDTH, ReadSignature, WriteSignature
+
+__all__ = ["SpikeStore"]
+
+
+class SpikeStore(wiring.Component):
+    """A memory of spike words. Reading a row in the cycle in which one of its words is written gives the words before.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+
+    Members
+    -------
+    write : In(WriteSignature(SpikeWord))
+    read : In(ReadSignature(SpikeRow(cfg)))
+        ``address`` is that of any word of the row.
+    fault : Out(1), fault_address : Out(32)
+        See :class:`~rtl.store.Store`.
+    """
+
+    def __init__(self, cfg: ProcessorConfig):
+        self.cfg = cfg
+        super().__init__({
+            "write": In(WriteSignature(SpikeWord)),
+            "read": In(ReadSignature(SpikeRow(cfg))),
+            "fault": Out(1),
+            "fault_address": Out(ADDRESS_WIDTH),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg = self.cfg
+        span_shift = exact_log2(cfg.span)
+        m.submodules.memory = rows = memory.Memory(shape=unsigned(cfg.span * WORD_WIDTH),
+                                                   depth=cfg.spike_words // cfg.span, init=[])
+        write_port = rows.write_port(granularity=WORD_WIDTH)
+        read_port = rows.read_port()
+
+        write_fault = self.write.enable & (self.write.address >= cfg.spike_words)
+        read_fault = self.read.enable & (self.read.address >= cfg.spike_words)
+        m.d.comb += [
+            write_port.addr.eq(self.write.address >> span_shift),
+            write_port.data.eq(Value.cast(self.write.data).replicate(cfg.span)),
+            read_port.addr.eq(self.read.address >> span_shift),
+            read_port.en.eq(self.read.enable),
+            Value.cast(self.read.data).eq(read_port.data),
+            self.fault.eq(write_fault | read_fault),
+            self.fault_address.eq(Mux(write_fault, self.write.address, self.read.address)),
+        ]
+        with m.If(self.write.enable & ~write_fault):
+            m.d.comb += write_port.en.eq(1 << self.write.address[:span_shift])
+        return m
