@@ -24,10 +24,11 @@ __all__ = ["CHECK", "Cycles", "layer_cycles", "weighing_cycles"]
 CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
 FILL = 6
-# From a pixel's last addition to its first word in the spike store, beats apart: tile, drain, fire, pool.
-TAIL = 5
-# To the verdict of a budget, classes apart.
-READOUT_TAIL = 5
+# Stages of the fire unit.
+FIRE = 3
+# From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
+# logits apart: tile, drain, fire, and pool or exit unit.
+TAIL = FIRE + 2
 # Until a rule that weighs the logits has its verdict, classes apart.
 WEIGHING = 5
 
@@ -75,10 +76,9 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     waits = torch.cat([part for before, beat in zip([0, *beats], beats)
                        for part in ((before - work[:, :1]).clamp(min=0), (beat - work[:, 1:]).clamp(min=0))], dim=1)
     integrated = FILL + work.sum(1) * len(groups) + waits.sum(1)
-    if layer.readout:
-        ended = integrated + READOUT_TAIL + layer.out_channels
-    else:
-        ended = integrated + beats[-1] + TAIL
+    ended = integrated + TAIL + (groups[-1] if layer.readout else beats[-1])
+    if layer.readout and len(groups) > 1:
+        waits, ended = serialised(work[:, 0], groups, cfg)
 
     # A wait is counted while the picker offers a beat: the second one behind the pixel's last.
     behind = torch.zeros_like(waits)
@@ -87,6 +87,53 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     busy = events * len(groups)
     return Cycles(total=CHECK + ended, busy=busy, empty=work.sum(1) * len(groups) - busy,
                   fire=(waits * (behind >= 2)).sum(1))
+
+
+def serialised(work: Tensor, groups: list[int], cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
+    """A readout of several column groups, cycle by cycle: logits leave one by one and hold up the beats behind them.
+
+    Parameters
+    ----------
+    work : Tensor, int64, (images,)
+        Beats that each group brings to the tiles.
+    groups : list of int
+        Classes of each column group.
+
+    Returns
+    -------
+    waits : Tensor, int64, (images, groups)
+        What each group waits for the one before it to drain.
+    ended : Tensor, int64, (images,)
+        When the last logit has left, and the verdict of a budget is there.
+    """
+    lanes, lasts = [0], []
+    for columns in groups:
+        lanes += [min(cfg.encoders, columns - first) for first in range(0, columns, cfg.encoders)]
+        lasts.append(len(lanes) - 1)
+    lanes, lasts = torch.tensor(lanes), torch.tensor([*lasts, 0])
+    # Beats in the drain's register and in the fire unit's stages; 0 is none.
+    slots = [torch.zeros_like(work) for _ in range(FIRE + 1)]
+    integrated, group, beat = FILL + work, torch.zeros_like(work), torch.ones_like(work)
+    lane, left, ended = torch.zeros_like(work), torch.full_like(work, sum(groups)), torch.zeros_like(work)
+    waits = torch.zeros(len(work), len(groups), dtype=torch.int64)
+    now = 0
+    while left.any():
+        leaving = slots[-1] > 0
+        left = left - leaving.long()
+        ended = torch.where(leaving, now + 1, ended)
+        popped = leaving & (lane + 1 == lanes[slots[-1]])
+        lane = torch.where(popped, 0, lane + leaving)
+        step = ~leaving | popped
+        taken = (integrated < now) & (group < len(groups)) & ((slots[0] == 0) | step)
+        entering = torch.where((slots[0] == 0) | step, beat * taken, slots[0])
+        slots = [entering] + [torch.where(step, before, slot) for before, slot in zip(slots, slots[1:])]
+        drained = taken & (beat == lasts[group])
+        following = drained & (group + 1 < len(groups))
+        wait = (now - integrated - work).clamp(min=0) * following
+        waits.scatter_add_(1, (group + 1).clamp(max=len(groups) - 1)[:, None], wait[:, None])
+        integrated = torch.where(following, integrated + work + wait, integrated)
+        group, beat, now = group + drained.long(), beat + taken.long(), now + 1
+    return waits, ended
 
 
 def weighing_cycles(classes: int) -> int:
