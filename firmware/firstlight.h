@@ -42,10 +42,13 @@ extern "C" {
 #define FIRSTLIGHT__CAPABILITY_ROWS__VALUE_bp 0
 #define FIRSTLIGHT__CAPABILITY_ROWS__VALUE_bw 32
 
-// reg - firstlight::capability_spike_words
-#define FIRSTLIGHT__CAPABILITY_SPIKE_WORDS__VALUE_bm 0xffffffff
-#define FIRSTLIGHT__CAPABILITY_SPIKE_WORDS__VALUE_bp 0
-#define FIRSTLIGHT__CAPABILITY_SPIKE_WORDS__VALUE_bw 32
+// reg - firstlight::capability_spikes
+#define FIRSTLIGHT__CAPABILITY_SPIKES__WORDS_bm 0xffffff
+#define FIRSTLIGHT__CAPABILITY_SPIKES__WORDS_bp 0
+#define FIRSTLIGHT__CAPABILITY_SPIKES__WORDS_bw 24
+#define FIRSTLIGHT__CAPABILITY_SPIKES__SPAN_bm 0xff000000
+#define FIRSTLIGHT__CAPABILITY_SPIKES__SPAN_bp 24
+#define FIRSTLIGHT__CAPABILITY_SPIKES__SPAN_bw 8
 
 // reg - firstlight::capability_state_words
 #define FIRSTLIGHT__CAPABILITY_STATE_WORDS__VALUE_bm 0xffffffff
@@ -224,7 +227,7 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t version;
     uint32_t capability_columns;
     uint32_t capability_rows;
-    uint32_t capability_spike_words;
+    uint32_t capability_spikes;
     uint32_t capability_state_words;
     uint32_t capability_parameter_words;
     uint32_t capability_limits;

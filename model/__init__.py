@@ -7,13 +7,14 @@ Read it in the order a picture takes:
 :mod:`model.network`    a network in the numbers of the hardware: codes, biases, gains
 :mod:`model.tables`     mantissas, spike thresholds, exponential and logarithm tables
 :mod:`model.logarithm`  ``magnitude``: what a synapse is worth
-:mod:`model.walker`     which spike words an output pixel reads, and in which order
-:mod:`model.picker`     spike words to events
+:mod:`model.walker`     the spikes that each output pixel reads
+:mod:`model.picker`     what was fetched to one event a cycle
 :mod:`model.tile`       events to charges: the crossbar
 :mod:`model.fire`       charges to spike times
 :mod:`model.pool`       the earliest spike of a pooling window
 :mod:`model.signature`  the CRC that stands for everything a layer emitted
 :mod:`model.exit`       when the answer is sure
+:mod:`model.cycles`     how long all of it takes, to the cycle
 :mod:`model.processor`  a whole run: layers inside timesteps, counters, decisions
 ======================  ======================================================================
 

@@ -95,10 +95,10 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
     for index, codes in enumerate(tiles):
         entries = granules(np.concatenate(codes), CODE_WIDTH)
         sections.append(Section(target=Target.TILES + index, address=0, entries=entries))
-    return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, encoders=cfg.encoders, numerics=cfg.numerics,
-                 timesteps=network.timesteps, classes=network.classes, rule=settings.rule, shift=settings.shift,
-                 threshold=settings.threshold, shape=network.shape, coding=network.input_coding, unfold=network.unfold,
-                 sections=tuple(sections))
+    return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, encoders=cfg.encoders, span=cfg.span,
+                 numerics=cfg.numerics, timesteps=network.timesteps, classes=network.classes, rule=settings.rule,
+                 shift=settings.shift, threshold=settings.threshold, shape=network.shape, coding=network.input_coding,
+                 unfold=network.unfold, sections=tuple(sections))
 
 
 def _fit(network: Network, name: str, needed: int, available: int):

@@ -195,7 +195,7 @@ PRESETS = {
     "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
                             parameter_words=128, layers=8, classes=16),
     # Two tiles of 32 columns: the one to start with.
-    "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4),
+    "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2),
 }
 
 

@@ -1,4 +1,4 @@
-"""Spike words to events. Twin of :mod:`rtl.picker`."""
+"""Fetched spikes to events. Twin of :mod:`rtl.picker`."""
 
 from torch import Tensor
 
@@ -7,26 +7,27 @@ from .config import SILENT
 __all__ = ["pick"]
 
 
-def pick(words: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def pick(fetches: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The beats that leave the picker, one a cycle.
 
-    A word yields its spikes from lane 0 upwards; a word without spikes yields one empty beat.
+    A fetch yields its spikes from lane 0 upwards; a fetch without spikes yields one empty beat.
 
     Parameters
     ----------
-    words : Tensor, uint8, (words, 16)
+    fetches : Tensor, uint8, (fetches, lanes)
+        ``span`` words of 16 codes each.
 
     Returns
     -------
-    word : Tensor, int64, (beats,)
-        Index of the word a beat belongs to.
+    fetch : Tensor, int64, (beats,)
+        Index of the fetch a beat belongs to.
     lane : Tensor, int64, (beats,)
     code : Tensor, uint8, (beats,)
     spike : Tensor, bool, (beats,)
-        False in the beat of an empty word.
+        False in the beat of a fetch without spikes.
     """
-    spikes = words != SILENT
+    spikes = fetches != SILENT
     beats = spikes.clone()
     beats[:, 0] |= ~spikes.any(1)
-    word, lane = beats.nonzero(as_tuple=True)
-    return word, lane, words[word, lane], spikes[word, lane]
+    fetch, lane = beats.nonzero(as_tuple=True)
+    return fetch, lane, fetches[fetch, lane], spikes[fetch, lane]

@@ -3,9 +3,9 @@
 ======================  ======================================================================
 :mod:`rtl.registers`    what the host sees: the register map, on AXI4-Lite
 :mod:`rtl.loader`       the load window: images and pictures into the memories
-:mod:`rtl.sequencer`    layers inside timesteps, from their descriptors
-:mod:`rtl.walker`       the words of spikes that each output pixel reads
-:mod:`rtl.picker`       a word of spikes to one event a cycle
+:mod:`rtl.sequencer`    layers inside timesteps, from the descriptors in :mod:`rtl.descriptor_store`
+:mod:`rtl.walker`       the spikes that each output pixel reads, from :mod:`rtl.spike_store`
+:mod:`rtl.picker`       what was fetched to one event a cycle
 :mod:`rtl.tile`         the crossbar: an event opens a row, every column adds its synapse
 :mod:`rtl.drain`        a finished pixel, a few columns a cycle, with its biases and its state
 :mod:`rtl.fire`         charges to spike times

@@ -32,7 +32,7 @@ def test_reads_what_it_wrote(image):
     again = Image.from_bytes(image.to_bytes())
     assert again.to_bytes() == image.to_bytes()
     assert again.descriptors == image.descriptors
-    for name in ("name", "columns", "tiles", "encoders", "numerics", "timesteps", "classes", "rule", "shift",
+    for name in ("name", "columns", "tiles", "encoders", "span", "numerics", "timesteps", "classes", "rule", "shift",
                  "threshold", "shape", "coding"):
         assert getattr(again, name) == getattr(image, name), name
 
@@ -103,6 +103,7 @@ def test_refuses_a_section_that_leads_beyond_the_end(image):
     ({"columns": 32}, "compiled for columns = 16, the processor has 32"),
     ({"tiles": 1}, "compiled for tiles = 2, the processor has 1"),
     ({"encoders": 8}, "compiled for encoders = 4, the processor has 8"),
+    ({"span": 2}, "compiled for span = 1, the processor has 2"),
 ])
 def test_refuses_another_processor(image, change, message):
     with pytest.raises(ImageError, match=message):
