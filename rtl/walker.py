@@ -146,6 +146,7 @@ class Walker(wiring.Component):
         read = Signal(Fetch(cfg))
         own = Signal(cfg.span)
         first = address[:exact_log2(cfg.span)]
+        filled = Cat(channels > word * LANES for word in range(cfg.span))
 
         with m.If(step):
             m.d.sync += [
@@ -170,8 +171,7 @@ class Walker(wiring.Component):
                 read.eq(addressed),
                 # Lane 0 of the row may lie before the pixel.
                 read.row.eq(row - (first << ceil_log2(LANES))),
-                own.eq(Mux(addressed_reads, Cat((first <= word) & (((word - first) << ceil_log2(LANES)) < channels)
-                                                for word in range(cfg.span)), 0)),
+                own.eq(Mux(addressed_reads, filled << first, 0)),
                 self.o.valid.eq(addressed_valid),
             ]
 
