@@ -20,7 +20,7 @@ __all__ = ["COUNTERS", "CYCLES", "Trace", "Decision", "LayerState", "column_grou
 # Events opened rows, synaptic operations are rows times columns in use, spikes left neurons (before
 # pooling), neurons were evaluated.
 COUNTERS = ("events", "synaptic_operations", "spikes", "neurons")
-# Clock cycles in all, and those in which the tiles took an event, passed a word without spikes, or waited
+# Clock cycles in all, and those in which the tiles took an event, passed a fetch without spikes, or waited
 # for the fire unit.
 CYCLES = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles")
 

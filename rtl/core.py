@@ -27,7 +27,7 @@ class Activity(data.StructLayout):
     def __init__(self, cfg: ProcessorConfig):
         super().__init__({
             "event": 1,                                 # an event opened a row
-            "empty": 1,                                 # a word without spikes passed
+            "empty": 1,                                 # a fetch without spikes passed
             "blocked": 1,                               # the tiles waited for the fire unit
             "columns": range(cfg.group_columns + 1),    # columns in use
             "spikes": range(cfg.encoders + 1),          # neurons that fired
