@@ -25,12 +25,12 @@ CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
 FILL = 6
 # Stages of the fire unit.
-FIRE = 3
+FIRE = 5
 # From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
 # logits apart: tile, drain, fire, and pool or exit unit.
 TAIL = FIRE + 2
 # Until a rule that weighs the logits has its verdict, classes apart.
-WEIGHING = 5
+WEIGHING = 12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

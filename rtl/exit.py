@@ -51,7 +51,7 @@ class ExitUnit(wiring.Component):
     """Weigh the logits of one timestep.
 
     Takes one logit a cycle and finds the best. Then reads them again, one a cycle, to add up what the
-    others weigh against it; offers the verdict ``classes`` + 6 cycles after the last logit, or one cycle
+    others weigh against it; offers the verdict ``classes`` + 13 cycles after the last logit, or one cycle
     after it where the rule is a budget. Takes no logits meanwhile, nor until the verdict has been accepted.
 
     Parameters
@@ -104,44 +104,52 @@ class ExitUnit(wiring.Component):
         weighted = Signal(len(total) + bits_for(DISTANCE_MAX))
         margin = Signal(range(DISTANCE_MAX + 1))
 
-        # The logits again, one stage a cycle: read, measure, scale, weigh.
+        # The logits again, one stage a cycle. ``at_work`` says which stages hold a logit, and ``at_best`` whose it is;
+        # behind the sums, it says that their last change is still on its way to the verdict.
         reading = Signal()
-        measured_valid, scaled_valid, weighed_valid = Signal(), Signal(), Signal()
-        measured_best, scaled_best, weighed_best = Signal(), Signal(), Signal()
-        read_valid, read_best = Signal(), Signal()
+        at_work, at_best = Signal(11), Signal(5)
         behind = Signal(cfg.numerics.accumulator_width)
         product = Signal(len(behind) + SCALE_WIDTH)
+        octaves = Signal(len(product) + 1)          # with one more bit, to round by
         distance = Signal(range(DISTANCE_MAX + 1))
-
-        rounded = (product + ((1 << self.shift) >> 1)) >> self.shift
         exponential = Signal(EXP_WIDTH)
+        weight = Signal(EXP_WIDTH + EXP_GUARD_WIDTH)
+        weight_distance = Signal.like(distance)
+        share = Signal(len(weight) + len(distance))
+        share_weight = Signal.like(weight)
+
+        rounded = (octaves + 1) >> 1
         with m.Switch(distance[:EXP_INDEX_WIDTH]):
             for entry, value in enumerate(EXP_TABLE):
                 with m.Case(entry):
                     m.d.comb += exponential.eq(value)
-        weight = Signal(EXP_WIDTH + EXP_GUARD_WIDTH)
-        m.d.comb += weight.eq((exponential << EXP_GUARD_WIDTH) >> distance[EXP_INDEX_WIDTH:])
-
         m.d.sync += [
-            read_valid.eq(reading), read_best.eq(index == best),
-            measured_valid.eq(read_valid), measured_best.eq(read_best),
+            at_work.eq(Cat(reading, at_work)),
+            at_best.eq(Cat(index == best, at_best)),
             behind.eq(largest - read_port.data),
-            scaled_valid.eq(measured_valid), scaled_best.eq(measured_best),
             product.eq(behind * self.scale),
-            weighed_valid.eq(scaled_valid), weighed_best.eq(scaled_best),
+            octaves.eq((product << 1) >> self.shift),
             distance.eq(Mux(rounded > DISTANCE_MAX, DISTANCE_MAX, rounded)),
+            weight.eq((exponential << EXP_GUARD_WIDTH) >> distance[EXP_INDEX_WIDTH:]),
+            weight_distance.eq(distance),
+            share.eq(weight_distance * weight),
+            share_weight.eq(weight),
         ]
-        with m.If(weighed_valid):
-            m.d.sync += [
-                total.eq(total + weight),
-                weighted.eq(weighted + distance * weight),
-            ]
-            with m.If(~weighed_best & (distance < margin)):
-                m.d.sync += margin.eq(distance)
+        with m.If(at_work[4] & ~at_best[4] & (distance < margin)):
+            m.d.sync += margin.eq(distance)
+        with m.If(at_work[6]):
+            m.d.sync += [total.eq(total + share_weight), weighted.eq(weighted + share)]
 
+        # Both sides of the entropy rule times S, so that nothing is divided.
         log_total = self.logarithm(m, total)
+        total_log = Signal(len(total) + len(log_total))
         unsure = Signal(len(weighted) + LOG_WIDTH)
         bound = Signal(len(total) + ENTROPY_WIDTH)
+        m.d.sync += [
+            total_log.eq(total * log_total),
+            unsure.eq(total_log + (weighted << LOG_WIDTH - EXP_INDEX_WIDTH)),
+            bound.eq(total * self.threshold[:ENTROPY_WIDTH]),
+        ]
         sure = Signal()
         with m.Switch(self.rule):
             with m.Case(Rule.ENTROPY):
@@ -184,12 +192,7 @@ class ExitUnit(wiring.Component):
                     m.d.sync += index.eq(0)
                     m.next = "SUM"
             with m.State("SUM"):
-                with m.If(~(read_valid | measured_valid | scaled_valid | weighed_valid)):
-                    m.d.sync += [
-                        # Both sides of the entropy rule times S, so that nothing is divided.
-                        unsure.eq(total * log_total + (weighted << LOG_WIDTH - EXP_INDEX_WIDTH)),
-                        bound.eq(total * self.threshold[:ENTROPY_WIDTH]),
-                    ]
+                with m.If(~at_work.any()):
                     m.next = "DECIDE"
             with m.State("DECIDE"):
                 m.d.comb += [
@@ -202,16 +205,20 @@ class ExitUnit(wiring.Component):
         return m
 
     def logarithm(self, m, total):
-        """log2 of ``total``, which has WEIGHT_FRACTION_WIDTH fraction bits and is at least one."""
-        octave = leading_one(m, total)
+        """log2 of ``total``, which has WEIGHT_FRACTION_WIDTH fraction bits and is at least one, two cycles later."""
+        position = leading_one(m, total)
+        octave = Signal.like(position)
         # The bits after the leading one.
-        index = Signal(LOG_INDEX_WIDTH)
-        m.d.comb += index.eq((total << LOG_INDEX_WIDTH) >> octave)
+        entry = Signal(LOG_INDEX_WIDTH)
         fraction = Signal(range(max(LOG_TABLE) + 1))
-        with m.Switch(index):
-            for entry, value in enumerate(LOG_TABLE):
-                with m.Case(entry):
-                    m.d.comb += fraction.eq(value)
         logarithm = Signal(LOG_WIDTH + len(octave))
-        m.d.comb += logarithm.eq(((octave - WEIGHT_FRACTION_WIDTH) << LOG_WIDTH) + fraction)
+        with m.Switch(entry):
+            for index, value in enumerate(LOG_TABLE):
+                with m.Case(index):
+                    m.d.comb += fraction.eq(value)
+        m.d.sync += [
+            octave.eq(position),
+            entry.eq((total << LOG_INDEX_WIDTH) >> position),
+            logarithm.eq(((octave - WEIGHT_FRACTION_WIDTH) << LOG_WIDTH) + fraction),
+        ]
         return logarithm

@@ -1,6 +1,7 @@
 """What a logarithmic code is worth. Twin of :mod:`model.logarithm`."""
 
 from amaranth import *
+from amaranth.utils import ceil_log2
 
 from model.config import Numerics
 from model.tables import mantissas
@@ -31,9 +32,16 @@ def synapse_magnitude(m, level, numerics: Numerics) -> Signal:
 
 
 def leading_one(m, value) -> Signal:
-    """Position of the most significant one of ``value``; 0 where there is none."""
-    position = Signal(range(len(value)))
-    for bit in range(len(value)):
-        with m.If(value[bit]):
-            m.d.comb += position.eq(bit)
-    return position
+    """Position of the most significant one of ``value``; 0 where there is none.
+
+    Halves what is left, bit by bit of the position: does its upper half hold a one?
+    """
+    bits = []
+    for level in reversed(range(ceil_log2(len(value)))):
+        upper = value[1 << level:]
+        found = Signal(name=f"found_{level}")
+        rest = Signal(1 << level, name=f"rest_{level}")
+        m.d.comb += [found.eq(upper.any()), rest.eq(Mux(found, upper, value[:1 << level]))]
+        bits.insert(0, found)
+        value = rest
+    return Cat(bits)

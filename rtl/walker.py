@@ -67,31 +67,38 @@ class Walker(wiring.Component):
         # Rows of the spike store that a pixel spans; the last may hold words of others, before or behind.
         chunk = Signal.like(layer.input_words)
 
-        # Where the kernel lies on the map: its corner at the window's first pixel, and at this pixel.
+        # Where the kernel's corner lies on the map: at the window's first pixel, and at this pixel.
         corner_shape = signed(len(layer.input_height) + 3)
         window_y, window_x = Signal(corner_shape), Signal(corner_shape)
         y, x = Signal(corner_shape), Signal(corner_shape)
+        # Where the tap lies.
+        tap_y, tap_x = Signal(corner_shape), Signal(corner_shape)
 
-        # Taps inside the map; ky and kx count from the first of them.
-        first_ky, rows_inside = self.taps_inside(m, y, layer.kernel_height, layer.input_height)
-        first_kx, columns_inside = self.taps_inside(m, x, layer.kernel_width, layer.input_width)
+        # The kernel may lie beside the map altogether.
         nothing = Signal()
-        m.d.comb += nothing.eq(self.silent | (rows_inside <= 0) | (columns_inside <= 0))
+        m.d.comb += nothing.eq(self.silent | (ky >= layer.kernel_height) | (tap_y >= layer.input_height)
+                               | (kx >= layer.kernel_width) | (tap_x >= layer.input_width))
 
         chunk_last = nothing | (((chunk + 1) << ceil_log2(cfg.span_lanes)) >= layer.input_channels)
-        kx_last = nothing | (kx + 1 == columns_inside)
-        ky_last = nothing | (ky + 1 == rows_inside)
+        kx_last = nothing | (kx + 1 == layer.kernel_width) | (tap_x + 1 == layer.input_width)
+        ky_last = nothing | (ky + 1 == layer.kernel_height) | (tap_y + 1 == layer.input_height)
         px_last = px + 1 == layer.pool
         py_last = py + 1 == layer.pool
         ox_last = ox + 1 == layer.output_width
         oy_last = oy + 1 == layer.output_height
         group_last = channels_left <= cfg.group_columns
 
-        pixel_done = chunk_last & kx_last & ky_last
+        tap_done = chunk_last & kx_last
+        pixel_done = tap_done & ky_last
         row_done = pixel_done & px_last
         window_done = row_done & py_last
         line_done = window_done & ox_last
         group_done = line_done & oy_last
+
+        def place(corner, tap, k, at):
+            """Put the kernel's corner ``at``, and the tap on the first of the kernel that is inside the map."""
+            outside = at < 0
+            return [corner.eq(at), tap.eq(Mux(outside, 0, at)), k.eq(Mux(outside, -at, 0))]
 
         def next_of(counter, last):
             return counter.eq(Mux(last, 0, counter + 1))
@@ -99,24 +106,35 @@ class Walker(wiring.Component):
         with m.If(step & walking):
             m.d.sync += next_of(chunk, chunk_last)
             with m.If(chunk_last):
-                m.d.sync += next_of(kx, kx_last)
-            with m.If(chunk_last & kx_last):
-                m.d.sync += next_of(ky, ky_last)
+                m.d.sync += [kx.eq(kx + 1), tap_x.eq(tap_x + 1)]
+            with m.If(tap_done):
+                m.d.sync += [ky.eq(ky + 1), tap_y.eq(tap_y + 1), *place(x, tap_x, kx, x)]
             with m.If(pixel_done):
-                m.d.sync += [next_of(px, px_last), x.eq(Mux(px_last, window_x, x + layer.stride))]
+                m.d.sync += [next_of(px, px_last), *place(y, tap_y, ky, y)]
+                with m.If(px_last):
+                    m.d.sync += place(x, tap_x, kx, window_x)
+                with m.Else():
+                    m.d.sync += place(x, tap_x, kx, x + layer.stride)
             with m.If(row_done):
-                m.d.sync += [next_of(py, py_last), y.eq(Mux(py_last, window_y, y + layer.stride))]
+                m.d.sync += next_of(py, py_last)
+                with m.If(py_last):
+                    m.d.sync += place(y, tap_y, ky, window_y)
+                with m.Else():
+                    m.d.sync += place(y, tap_y, ky, y + layer.stride)
             with m.If(window_done):
-                m.d.sync += [next_of(ox, ox_last), window_x.eq(x + layer.stride), x.eq(x + layer.stride)]
+                m.d.sync += [
+                    next_of(ox, ox_last),
+                    window_x.eq(x + layer.stride), *place(x, tap_x, kx, x + layer.stride),
+                ]
             with m.If(line_done):
                 m.d.sync += [
                     next_of(oy, oy_last),
-                    window_x.eq(-layer.padding), x.eq(-layer.padding),
-                    window_y.eq(y + layer.stride), y.eq(y + layer.stride),
+                    window_x.eq(-layer.padding), *place(x, tap_x, kx, -layer.padding),
+                    window_y.eq(y + layer.stride), *place(y, tap_y, ky, y + layer.stride),
                 ]
             with m.If(group_done):
                 m.d.sync += [
-                    window_y.eq(-layer.padding), y.eq(-layer.padding),
+                    window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
                     channels_left.eq(channels_left - cfg.group_columns),
                     group_row.eq(group_row + layer.group_rows),
                     walking.eq(~group_last),
@@ -126,9 +144,9 @@ class Walker(wiring.Component):
                 walking.eq(1),
                 channels_left.eq(layer.output_channels),
                 group_row.eq(layer.row_base),
-                Cat(oy, ox, py, px, ky, kx, chunk).eq(0),
-                window_y.eq(-layer.padding), y.eq(-layer.padding),
-                window_x.eq(-layer.padding), x.eq(-layer.padding),
+                Cat(oy, ox, py, px, chunk).eq(0),
+                window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
+                window_x.eq(-layer.padding), *place(x, tap_x, kx, -layer.padding),
             ]
 
         # Stage 1: input pixel and tap.
@@ -150,9 +168,8 @@ class Walker(wiring.Component):
 
         with m.If(step):
             m.d.sync += [
-                pixel.eq((y + first_ky + ky)[:len(layer.input_height)] * layer.input_width
-                         + (x + first_kx + kx)[:len(layer.input_width)]),
-                tap.eq((first_ky + ky)[:len(ky)] * layer.kernel_width + (first_kx + kx)[:len(kx)]),
+                pixel.eq(tap_y[:len(layer.input_height)] * layer.input_width + tap_x[:len(layer.input_width)]),
+                tap.eq(ky * layer.kernel_width + kx),
                 placed_chunk.eq(chunk),
                 placed_row.eq(group_row),
                 placed.columns.eq(Mux(group_last, channels_left, cfg.group_columns)),
@@ -186,14 +203,3 @@ class Walker(wiring.Component):
             self.o.p.codes.eq(Value.cast(self.spikes.data) | (~own_codes)),
         ]
         return m
-
-    def taps_inside(self, m, corner, kernel, side):
-        """The first tap inside the map along one axis, and how many there are (none if negative)."""
-        first = Signal.like(kernel)
-        count = Signal(signed(len(side) + 4))
-        end = Mux(corner + kernel > side, side - corner, kernel)
-        m.d.comb += [
-            first.eq(Mux(corner < 0, -corner, 0)),
-            count.eq(end - first),
-        ]
-        return first, count

@@ -134,9 +134,9 @@ def test_every_rule_but_the_budget_weighs_the_logits_of_each_readout(mask, weigh
                    cycles=dict.fromkeys(CYCLES, history), signatures=history)
     taken = {rule: decide(network, traced, exit=Exit(rule=rule, threshold=threshold)).cycles
              for rule, threshold in ((Rule.BUDGET, 0), (Rule.ENTROPY, 0), (Rule.PROBABILITY, 1), (Rule.MARGIN, 1))}
-    assert weighing_cycles(5) == 10
+    assert weighing_cycles(5) == 17
     for rule, cycles in taken.items():
-        assert cycles["cycles"].tolist() == [[103 + (rule != Rule.BUDGET) * weighed * 10]]
+        assert cycles["cycles"].tolist() == [[103 + (rule != Rule.BUDGET) * weighed * 17]]
         assert all(cycles[name].tolist() == [[103]] for name in CYCLES[1:])
     # The history is left as it was.
     assert history.flatten().tolist() == [100, 101, 102, 103]

@@ -173,7 +173,7 @@ def test_lanes_without_a_neuron_are_silent(lanes):
     simulate(dut, testbench)
 
 
-def test_takes_a_beat_every_cycle_and_answers_three_cycles_later():
+def test_takes_a_beat_every_cycle_and_answers_five_cycles_later():
     dut = Fire(CFG)
 
     async def testbench(ctx):
@@ -183,8 +183,8 @@ def test_takes_a_beat_every_cycle_and_answers_three_cycles_later():
         for cycle in range(20):
             ctx.set(dut.i.p.place.index, cycle % 4)
             *_, ready, valid, index = await ctx.tick().sample(dut.i.ready, dut.o.valid, dut.o.p.place.index)
-            assert ready and valid == (cycle >= 3)
+            assert ready and valid == (cycle >= 5)
             if valid:
-                assert index == (cycle - 3) % 4
+                assert index == (cycle - 5) % 4
 
     simulate(dut, testbench, processes=[holds(dut.o)])
