@@ -153,7 +153,8 @@ class Processor(wiring.Component):
             registers.capability_columns_columns.eq(cfg.columns),
             registers.capability_columns_tiles.eq(cfg.tiles),
             registers.capability_columns_encoders.eq(cfg.encoders),
-            registers.capability_rows.eq(cfg.rows),
+            registers.capability_tiles_rows.eq(cfg.rows),
+            registers.capability_tiles_walkers.eq(cfg.walkers),
             registers.capability_spikes_words.eq(cfg.spike_words),
             registers.capability_spikes_span.eq(cfg.span),
             registers.capability_state_words.eq(cfg.state_words),
@@ -168,11 +169,11 @@ class Processor(wiring.Component):
         """The counters of a run; they keep their last value until the next one begins."""
         increments = {
             "cycles": sequencer.busy,
-            "busy_cycles": activity.event,
+            "busy_cycles": activity.events,
             "empty_cycles": activity.empty,
             "fire_cycles": activity.blocked,
-            "events": activity.event,
-            "synaptic_operations": Mux(activity.event, activity.columns, 0),
+            "events": activity.events,
+            "synaptic_operations": activity.operations,
             "spikes": activity.spikes,
             "neurons": activity.neurons,
         }
