@@ -160,7 +160,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         spikes = (fired != SILENT).sum((1, 2))
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
         signature = sign_words(state.signature, emitted(emits, cfg))
-    events = (taps != SILENT).sum((1, 2))
+    events = (taps != SILENT).sum((1, 2), dtype=torch.int32)
     cycles = layer_cycles(taps, layer, codes.shape[2:], silent, cfg)
     counted = torch.stack([events * column_groups(layer, cfg), events * layer.out_channels, spikes,
                            torch.full_like(events, charge[0].numel()),
@@ -170,7 +170,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
 
 
 def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
-          batch: int = 256) -> Trace:
+          batch: int = 128) -> Trace:
     """Run all timesteps of ``network``.
 
     Parameters
