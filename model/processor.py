@@ -155,7 +155,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         spikes = (fired != SILENT).sum((1, 2))
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
         signature = sign_words(state.signature, emitted(emits, tiling))
-    events = (taps != SILENT).sum((1, 2))
+    events = (taps != SILENT).sum((1, 2), dtype=torch.int32)
     cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg)
     counted = torch.stack([events * len(tiling.groups), events * layer.out_channels, spikes,
                            torch.full_like(events, charge[0].numel()),
@@ -165,7 +165,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
 
 
 def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
-          batch: int = 256) -> Trace:
+          batch: int = 128) -> Trace:
     """Run all timesteps of ``network``.
 
     Parameters
