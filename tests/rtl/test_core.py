@@ -36,13 +36,13 @@ def neurons(generator, out, channels, kernel, gain, **settings):
                  else torch.randint(gain - 4, gain + 4, (out,), generator=generator).int(), **settings)
 
 
-def convolutions(seed, *, timesteps=1, out=10, leak_shift=0, reset=Reset.NONE, stride=1):
+def convolutions(seed, *, timesteps=1, out=10, leak_shift=0, reset=Reset.NONE, stride=1, recall=False):
     """Convolution with pooling, convolution, readout: (network, codes of one picture)."""
     generator = torch.Generator().manual_seed(seed)
     first, second = Coding(window=12, tau=4, nearest=True), Coding(window=8, tau=2)
     layers = [
         neurons(generator, out, 3, (3, 2), -4, name="first", padding=1, pool=2, coding=first, leak_shift=leak_shift,
-                reset=reset),
+                reset=reset, recall=recall),
         neurons(generator, 20, out, (2, 2), -6, name="second", stride=stride, coding=second, leak_shift=leak_shift,
                 reset=reset, weight_grain=4)]
     network = Network(name="convolutions", shape=(3, 5, 6), input_coding=Coding(window=6, tau=1), timesteps=timesteps,
@@ -153,8 +153,10 @@ def expected_emissions(network, codes, cfg):
     (QUAD, 1, dict(seed=6, out=70)),
     (FOUR, 0, dict(seed=7, timesteps=2, out=40)),
     (FOUR, 2, dict(seed=8, out=16)),
+    (PAIR, 0, dict(seed=9, timesteps=3, leak_shift=1, recall=True)),
+    (FOUR, 1, dict(seed=10, timesteps=2, out=17, recall=True)),
 ], ids=["one timestep", "stalled readout", "leak and reset", "two tiles", "rows of two words", "rows of four words",
-        "walkers", "walkers and a stalled readout"])
+        "walkers", "walkers and a stalled readout", "recall", "walkers that recall"])
 def test_matches_model(cfg, stall, settings):
     network, codes = convolutions(**settings)
     expected, traced = expected_emissions(network, codes, cfg)
