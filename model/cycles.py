@@ -23,7 +23,9 @@ __all__ = ["CHECK", "Cycles", "layer_cycles", "weighing_cycles"]
 # The check of a descriptor, in which a layer is skipped or starts.
 CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
-FILL = 6
+FILL = 7
+# Beats that the tiles hold behind the one they add.
+QUEUE = 2
 # Stages of the fire unit.
 FIRE = 5
 # From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
@@ -80,13 +82,12 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     if layer.readout and len(groups) > 1:
         waits, ended = serialised(work[:, 0], groups, cfg)
 
-    # A wait is counted while the picker offers a beat: the second one behind the pixel's last.
-    behind = torch.zeros_like(waits)
-    behind[:, -2:-1] = work[:, -1:]
-    behind[:, :-2] = 2
+    # A wait is counted while the picker offers a beat: as long as some are left behind those in the tiles.
+    arrivals = work.repeat(1, len(groups))
+    behind = arrivals.sum(1, keepdim=True) - arrivals.cumsum(1)
     busy = events * len(groups)
     return Cycles(total=CHECK + ended, busy=busy, empty=work.sum(1) * len(groups) - busy,
-                  fire=(waits * (behind >= 2)).sum(1))
+                  fire=(waits * (behind > QUEUE)).sum(1))
 
 
 def serialised(work: Tensor, groups: list[int], cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
