@@ -26,8 +26,8 @@ CHECK = 1
 FILL = 7
 # Beats that the tiles hold behind the one they add.
 QUEUE = 2
-# Stages of the fire unit.
-FIRE = 5
+# Stages of the fire unit, up to the spikes.
+FIRE = 4
 # From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
 # logits apart: tile, drain, fire, and pool or exit unit.
 TAIL = FIRE + 2

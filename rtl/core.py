@@ -146,10 +146,8 @@ class Core(wiring.Component):
             readout.i.payload.eq(fire.o.payload),
             readout.i.valid.eq(fire.o.valid & layer.readout),
             fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready)),
-            states.write.address.eq(fire.o.p.place.state_address),
-            states.write.data.eq(fire.o.p.states),
-            states.write.enable.eq(fired & layer.stateful),
         ]
+        wiring.connect(m, fire.states, states.write)
         wiring.connect(m, readout.o, wiring.flipped(self.logits))
 
         m.d.comb += [
