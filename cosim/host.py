@@ -78,9 +78,10 @@ class Host:
 
     async def identify(self):
         cfg = self.cfg
-        names = ("capability_columns", "capability_rows", "capability_spikes", "capability_state_words",
+        names = ("capability_columns", "capability_tiles", "capability_spikes", "capability_state_words",
                  "capability_parameter_words", "capability_limits")
-        expected = (cfg.columns | cfg.tiles << 16 | cfg.encoders << 24, cfg.rows, cfg.spike_words | cfg.span << 24,
+        expected = (cfg.columns | cfg.tiles << 16 | cfg.encoders << 24,
+                    cfg.rows | cfg.walkers << 24, cfg.spike_words | cfg.span << 24,
                     cfg.state_words, cfg.parameter_words, cfg.layers | cfg.timesteps << 8 | cfg.classes << 16)
         for name, value, got in zip(names, expected, await self.read(names[0], len(names))):
             if got != value:

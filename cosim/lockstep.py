@@ -7,6 +7,7 @@ from torch import Tensor
 from model.config import CODE_WIDTH, LANES, SILENT, ProcessorConfig
 from model.network import Layer, Network
 from model.processor import Decision, Trace, emitted, trace
+from model.tiling import Tiling, tilings
 
 from .host import Result
 
@@ -68,6 +69,7 @@ def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorC
         Timestep, layer, pixel, column, expected and got of the first difference; None if there is none.
     """
     golden = trace(network, codes[None], cfg, keep_maps=True)
+    tiled = tilings(network, cfg)
     emissions = iter(got)
     last = got[-1].timestep if got else network.timesteps
     for timestep in range(1, last + 1):
@@ -75,7 +77,7 @@ def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorC
             if not layer.fires(timestep):
                 continue
             where = f"timestep {timestep}, layer {layer.name}"
-            for y, x, column, width, word in _expected_words(network, golden, index, timestep, cfg):
+            for y, x, column, width, word in _expected_words(network, golden, index, timestep, tiled[index]):
                 emission = next(emissions, None)
                 if emission is None:
                     return f"{where}, pixel ({y}, {x}), column {column}: expected a word, the gateware stopped"
@@ -92,20 +94,22 @@ def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorC
     return None
 
 
-def _expected_words(network: Network, golden: Trace, index: int, timestep: int, cfg: ProcessorConfig):
+def _expected_words(network: Network, golden: Trace, index: int, timestep: int, tiling: Tiling):
     """Row, column of the pixel, first channel, field width and fields of every word, in the order of emission."""
     if network.layers[index].readout:
         for class_index, logit in enumerate(golden.logits[0, timestep - 1].tolist()):
-            yield 0, 0, class_index, cfg.numerics.accumulator_width, [logit]
+            yield 0, 0, class_index, network.numerics.accumulator_width, [logit]
         return
     codes = golden.maps[index][:, timestep - 1]
-    _, channels, height, width = codes.shape
-    words = iter(emitted(codes, cfg)[0].tolist())
-    for group in range(0, channels, cfg.group_columns):
+    height, width = codes.shape[2:]
+    words = iter(emitted(codes, tiling)[0].tolist())
+    first = 0
+    for columns in tiling.groups:
         for y in range(height):
             for x in range(width):
-                for column in range(group, min(group + cfg.group_columns, channels), LANES):
+                for column in range(first, first + columns, LANES):
                     yield y, x, column, CODE_WIDTH, next(words)
+        first += columns
 
 
 def _name(field: int, layer: Layer, width: int) -> str:

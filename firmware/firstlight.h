@@ -37,10 +37,13 @@ extern "C" {
 #define FIRSTLIGHT__CAPABILITY_COLUMNS__ENCODERS_bp 24
 #define FIRSTLIGHT__CAPABILITY_COLUMNS__ENCODERS_bw 8
 
-// reg - firstlight::capability_rows
-#define FIRSTLIGHT__CAPABILITY_ROWS__VALUE_bm 0xffffffff
-#define FIRSTLIGHT__CAPABILITY_ROWS__VALUE_bp 0
-#define FIRSTLIGHT__CAPABILITY_ROWS__VALUE_bw 32
+// reg - firstlight::capability_tiles
+#define FIRSTLIGHT__CAPABILITY_TILES__ROWS_bm 0xffffff
+#define FIRSTLIGHT__CAPABILITY_TILES__ROWS_bp 0
+#define FIRSTLIGHT__CAPABILITY_TILES__ROWS_bw 24
+#define FIRSTLIGHT__CAPABILITY_TILES__WALKERS_bm 0xff000000
+#define FIRSTLIGHT__CAPABILITY_TILES__WALKERS_bp 24
+#define FIRSTLIGHT__CAPABILITY_TILES__WALKERS_bw 8
 
 // reg - firstlight::capability_spikes
 #define FIRSTLIGHT__CAPABILITY_SPIKES__WORDS_bm 0xffffff
@@ -226,7 +229,7 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t id;
     uint32_t version;
     uint32_t capability_columns;
-    uint32_t capability_rows;
+    uint32_t capability_tiles;
     uint32_t capability_spikes;
     uint32_t capability_state_words;
     uint32_t capability_parameter_words;

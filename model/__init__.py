@@ -7,6 +7,7 @@ Read it in the order a picture takes:
 :mod:`model.network`    a network in the numbers of the hardware: codes, biases, gains
 :mod:`model.tables`     mantissas, spike thresholds, exponential and logarithm tables
 :mod:`model.logarithm`  ``magnitude``: what a synapse is worth
+:mod:`model.tiling`     how the tiles share a layer: by output channels, output pixels, or both
 :mod:`model.walker`     the spikes that each output pixel reads
 :mod:`model.picker`     what was fetched to one event a cycle
 :mod:`model.tile`       events to charges: the crossbar

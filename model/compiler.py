@@ -8,8 +8,8 @@ from .config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig, Target
 from .descriptor import pack
 from .image import Image, Section, granules
 from .network import Layer, Network, NetworkError
-from .processor import column_groups
 from .tile import charge_bound
+from .tiling import Tiling, tilings
 
 __all__ = ["compile", "prove_no_overflow"]
 
@@ -55,10 +55,11 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
     descriptors, parameters, tiles = [], [], [[] for _ in range(cfg.tiles)]
     rows = parameter_words = state_words = 0
     grain = network.input_coding.grain
-    for index, layer in enumerate(network.layers):
+    for index, (layer, tiling) in enumerate(zip(network.layers, tilings(network, cfg))):
         rows_each = layer.weight[0].numel()
         pixels = maps[index + 1][1] * maps[index + 1][2]
         stateful = _integrations(layer, network) > 1
+        hop = tiling.walkers * layer.pool * layer.stride
         descriptors.append(pack({
             "readout": layer.readout, "stateful": stateful, "reset": layer.reset, "leak_shift": layer.leak_shift,
             "weight_shift": _log2(layer.weight_grain), "input_shift": _log2(grain),
@@ -70,15 +71,16 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "stride": layer.stride, "padding": layer.padding, "pool": layer.pool,
             "output_height": maps[index + 1][1], "output_width": maps[index + 1][2],
             "output_channels": layer.out_channels, "output_words": cfg.pixel_words(layer.out_channels),
-            "output_pixels": pixels, "pool_area": layer.pool ** 2,
+            "output_pixels": pixels, "pool_area": layer.pool ** 2, "walker_shift": _log2(tiling.walkers),
+            "window_hop": hop, "line_back": maps[index + 1][2] * layer.pool * layer.stride - hop,
             "input_base": inputs[index], "output_base": outputs[index], "row_base": rows, "group_rows": rows_each,
             "parameter_base": parameter_words, "state_base": state_words,
             "mask": layer.mask & (1 << network.timesteps) - 1,
         }))
-        for tile, codes in zip(tiles, _tile_rows(layer, cfg)):
+        for tile, codes in zip(tiles, _tile_rows(layer, tiling, cfg)):
             tile.append(codes)
         parameters.append(_parameter_words(layer, cfg))
-        rows += rows_each * column_groups(layer, cfg)
+        rows += rows_each * len(tiling.groups)
         parameter_words += len(parameters[-1])
         if stateful:
             state_words += _beats(layer, cfg) * pixels * layer.pool ** 2
@@ -95,10 +97,10 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
     for index, codes in enumerate(tiles):
         entries = granules(np.concatenate(codes), CODE_WIDTH)
         sections.append(Section(target=Target.TILES + index, address=0, entries=entries))
-    return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, encoders=cfg.encoders, span=cfg.span,
-                 numerics=cfg.numerics, timesteps=network.timesteps, classes=network.classes, rule=settings.rule,
-                 shift=settings.shift, threshold=settings.threshold, shape=network.shape, coding=network.input_coding,
-                 unfold=network.unfold, sections=tuple(sections))
+    return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, walkers=cfg.walkers, encoders=cfg.encoders,
+                 span=cfg.span, numerics=cfg.numerics, timesteps=network.timesteps, classes=network.classes,
+                 rule=settings.rule, shift=settings.shift, threshold=settings.threshold, shape=network.shape,
+                 coding=network.input_coding, unfold=network.unfold, sections=tuple(sections))
 
 
 def _fit(network: Network, name: str, needed: int, available: int):
@@ -150,16 +152,16 @@ def _place_maps(network: Network, cfg: ProcessorConfig) -> tuple[list[int], list
     return bases, bases[1:] + [0]
 
 
-def _tile_rows(layer: Layer, cfg: ProcessorConfig) -> np.ndarray:
+def _tile_rows(layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> np.ndarray:
     """Weight codes as the tiles hold them: (tiles, rows of all groups, columns).
 
-    The row of a synapse is its tap times the input channels plus its channel.
+    The row of a synapse is its tap times the input channels plus its channel. The tiles of every walker hold the same.
     """
-    groups = column_groups(layer, cfg)
+    groups, tiles = len(tiling.groups), cfg.tiles // tiling.walkers
     codes = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
-    codes = torch.nn.functional.pad(codes, (0, groups * cfg.group_columns - layer.out_channels), value=NO_SYNAPSE)
-    codes = codes.unflatten(1, (groups, cfg.tiles, cfg.columns))
-    return codes.permute(2, 1, 0, 3).flatten(1, 2).numpy()
+    codes = torch.nn.functional.pad(codes, (0, groups * tiles * cfg.columns - layer.out_channels), value=NO_SYNAPSE)
+    codes = codes.unflatten(1, (groups, tiles, cfg.columns)).permute(2, 1, 0, 3).flatten(1, 2)
+    return codes.repeat(tiling.walkers, 1, 1).numpy()
 
 
 def _parameter_words(layer: Layer, cfg: ProcessorConfig) -> np.ndarray:

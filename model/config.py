@@ -93,7 +93,10 @@ class ProcessorConfig:
     columns : int
         Columns of a crossbar tile: output neurons that integrate side by side.
     tiles : int
-        Tiles on the event stream. Columns of all tiles together form a column group.
+        Tiles, each of ``columns``.
+    walkers : int
+        Walkers, each with a picker and an event stream of its own: where a layer has few channels, several walk it,
+        and their tiles take different output pixels. A power of two that divides ``tiles``.
     rows : int
         Rows of a tile, for the synapses of all layers and column groups together.
     encoders : int
@@ -123,6 +126,7 @@ class ProcessorConfig:
 
     columns: int = 32
     tiles: int = 1
+    walkers: int = 1
     rows: int = 2048
     encoders: int = 4
     span: int = 1
@@ -149,6 +153,8 @@ class ProcessorConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}, not {value}")
+        if self.walkers not in (1, 2, 4, 8, 16, 32, 64) or self.tiles % self.walkers:
+            raise ValueError(f"walkers must be a power of two that divides tiles ({self.tiles}), not {self.walkers}")
         if self.spike_words % self.span:
             raise ValueError(f"spike_words must be a multiple of span ({self.span}), not {self.spike_words}")
 
@@ -167,17 +173,17 @@ class ProcessorConfig:
 
     @property
     def group_columns(self) -> int:
-        """Columns of all tiles: output channels of one column group."""
+        """Columns of all tiles: output channels of one column group, where one walker has all of them."""
         return self.columns * self.tiles
 
     @property
     def group_words(self) -> int:
-        """Spike words one output pixel of a full column group fills."""
+        """Spike words that the neurons of all tiles fill."""
         return self.group_columns // LANES
 
     @property
     def group_beats(self) -> int:
-        """Beats in which the fire unit drains a full column group."""
+        """Beats in which the fire unit drains all tiles."""
         return self.group_columns // self.encoders
 
     @property
@@ -194,8 +200,8 @@ PRESETS = {
     # One small tile: fits the smallest boards and runs the digits networks.
     "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
                             parameter_words=128, layers=8, classes=16),
-    # Two tiles of 32 columns: the one to start with.
-    "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2),
+    # Two tiles of 32 columns, each with its walker: the one to start with.
+    "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2, walkers=2),
 }
 
 

@@ -1,15 +1,17 @@
-"""How long a layer takes, to the cycle: the pipeline of :mod:`rtl.core` in closed form.
+"""How long a layer takes, to the cycle: the pipeline of :mod:`rtl.core` as a recurrence over output pixels.
 
 Every stage of the pipeline moves in step with the one after it, so the time of a layer needs no simulation. An output
-pixel brings ``work`` beats to the tiles: one for each spike, and one for each fetch without spikes. Its charges
-then drain in ``beats``, while the next pixel integrates. The slower of the two sets the pace:
+pixel brings ``work`` beats to its walker's tiles: one for each spike, and one for each fetch without spikes. Its
+charges drain in ``beats``, in the order of the pixels, while the walker's next pixel integrates:
 
-    time between two pixels = max(work of the second, beats of the first)
+    integrated = max(integrated of the walker's pixel before + work, drained of the walker's pixel before)
+    drained    = max(integrated, drained of the pixel before) + beats
 
 What comes before the first pixel and after the last does not overlap with anything, and is constant.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from .config import SILENT, ProcessorConfig
 from .network import Layer
+from .tiling import Tiling
 
 __all__ = ["CHECK", "Cycles", "layer_cycles", "weighing_cycles"]
 
@@ -24,8 +27,8 @@ __all__ = ["CHECK", "Cycles", "layer_cycles", "weighing_cycles"]
 CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
 FILL = 7
-# Beats that the tiles hold behind the one they add.
-QUEUE = 2
+# Beats that follow a waiting pixel into the tile; the one behind them is seen to wait.
+BEHIND = 2
 # Stages of the fire unit, up to the spikes.
 FIRE = 4
 # From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
@@ -44,7 +47,7 @@ class Cycles:
     total : Tensor
         From the check of the descriptor to the last word, or to the verdict of a budget.
     busy : Tensor
-        An event opened a row.
+        An event opened a row; so all that follows, added up over the walkers.
     empty : Tensor
         A fetch without spikes passed.
     fire : Tensor
@@ -57,7 +60,8 @@ class Cycles:
     fire: Tensor
 
 
-def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, cfg: ProcessorConfig) -> Cycles:
+def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, tiling: Tiling,
+                 cfg: ProcessorConfig) -> Cycles:
     """The cycles of one active layer in one timestep.
 
     Parameters
@@ -70,42 +74,81 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
         The source is known to be silent, and is not read.
     """
     work, events = pixel_work(synapses, layer, source, silent, cfg)
-    groups = [min(cfg.group_columns, layer.out_channels - first)
-              for first in range(0, layer.out_channels, cfg.group_columns)]
-    beats = [-(-columns // cfg.encoders) for columns in groups]
-
-    # What each pixel waits for the one before it to drain; the first of a group follows the last of the group before.
-    waits = torch.cat([part for before, beat in zip([0, *beats], beats)
-                       for part in ((before - work[:, :1]).clamp(min=0), (beat - work[:, 1:]).clamp(min=0))], dim=1)
-    integrated = FILL + work.sum(1) * len(groups) + waits.sum(1)
-    ended = integrated + TAIL + (groups[-1] if layer.readout else beats[-1])
-    if layer.readout and len(groups) > 1:
-        waits, ended = serialised(work[:, 0], groups, cfg)
-
-    # A wait is counted while the picker offers a beat: as long as some are left behind those in the tiles.
-    arrivals = work.repeat(1, len(groups))
-    behind = arrivals.sum(1, keepdim=True) - arrivals.cumsum(1)
-    busy = events * len(groups)
-    return Cycles(total=CHECK + ended, busy=busy, empty=work.sum(1) * len(groups) - busy,
-                  fire=(waits * (behind > QUEUE)).sum(1))
+    if layer.readout and len(tiling.groups) > 1:
+        fire, ended = serialised(work[:, 0], tiling.groups, cfg)
+    else:
+        fire, ended = pipelined(work, drain_order(layer, source, tiling.walkers), tiling, cfg)
+        if layer.readout:
+            # Its logits leave one by one.
+            ended = ended - -(-layer.out_channels // cfg.encoders) + layer.out_channels
+    busy = events * len(tiling.groups)
+    return Cycles(total=CHECK + ended + TAIL, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
 
 
-def serialised(work: Tensor, groups: list[int], cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
+def drain_order(layer: Layer, source: tuple[int, int], walkers: int) -> list[tuple[int, int]]:
+    """Every output pixel and its walker: as many pooling windows as there are walkers, their first pixels first."""
+    height, width = layer.pixels(source)
+    height, width = height // layer.pool, width // layer.pool
+    order = []
+    for first in range(0, height * width, walkers):
+        windows = [divmod(window, width) for window in range(first, min(first + walkers, height * width))]
+        for (py, px), (walker, (oy, ox)) in product(product(range(layer.pool), repeat=2), enumerate(windows)):
+            order.append(((oy * layer.pool + py) * width * layer.pool + ox * layer.pool + px, walker))
+    return order
+
+
+def pipelined(work: Tensor, order: list[tuple[int, int]], tiling: Tiling,
+              cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
+    """The recurrence.
+
+    Parameters
+    ----------
+    work : Tensor, int64, (images, pixels)
+    order : list of tuple of int
+        From :func:`drain_order`.
+
+    Returns
+    -------
+    fire : Tensor, int64, (images,)
+        Cycles in which walkers wait for the fire unit.
+    drained : Tensor, int64, (images,)
+        When the last pixel is drained.
+    """
+    images = len(work)
+    integrated = [torch.full((images,), FILL) for _ in range(tiling.walkers)]
+    drained, taken = torch.zeros(images, dtype=torch.int64), [torch.zeros(images, dtype=torch.int64)] * tiling.walkers
+    fire = torch.zeros(images, dtype=torch.int64)
+    left = [len(tiling.groups) * work[:, [pixel for pixel, its in order if its == walker]].sum(1)
+            for walker in range(tiling.walkers)]
+    pixels = work.unbind(1)
+    for columns in tiling.groups:
+        beats = -(-columns // cfg.encoders)
+        for pixel, walker in order:
+            complete = integrated[walker] + pixels[pixel]
+            integrated[walker] = torch.maximum(complete, taken[walker])
+            left[walker] = left[walker] - pixels[pixel]
+            fire += (integrated[walker] - complete) * (left[walker] > BEHIND)
+            drained = torch.maximum(integrated[walker], drained) + beats
+            taken[walker] = drained
+    return fire, drained
+
+
+def serialised(work: Tensor, groups: tuple[int, ...], cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
     """A readout of several column groups, cycle by cycle: logits leave one by one and hold up the beats behind them.
 
     Parameters
     ----------
     work : Tensor, int64, (images,)
         Beats that each group brings to the tiles.
-    groups : list of int
+    groups : tuple of int
         Classes of each column group.
 
     Returns
     -------
-    waits : Tensor, int64, (images, groups)
-        What each group waits for the one before it to drain.
+    fire : Tensor, int64, (images,)
+        Cycles in which the walker waits for the groups before to drain.
     ended : Tensor, int64, (images,)
-        When the last logit has left, and the verdict of a budget is there.
+        When the last logit has left, but for ``TAIL``.
     """
     lanes, lasts = [0], []
     for columns in groups:
@@ -116,7 +159,7 @@ def serialised(work: Tensor, groups: list[int], cfg: ProcessorConfig) -> tuple[T
     slots = [torch.zeros_like(work) for _ in range(FIRE + 1)]
     integrated, group, beat = FILL + work, torch.zeros_like(work), torch.ones_like(work)
     lane, left, ended = torch.zeros_like(work), torch.full_like(work, sum(groups)), torch.zeros_like(work)
-    waits = torch.zeros(len(work), len(groups), dtype=torch.int64)
+    fire = torch.zeros_like(work)
     now = 0
     while left.any():
         leaving = slots[-1] > 0
@@ -131,10 +174,11 @@ def serialised(work: Tensor, groups: list[int], cfg: ProcessorConfig) -> tuple[T
         drained = taken & (beat == lasts[group])
         following = drained & (group + 1 < len(groups))
         wait = (now - integrated - work).clamp(min=0) * following
-        waits.scatter_add_(1, (group + 1).clamp(max=len(groups) - 1)[:, None], wait[:, None])
+        # Behind the group that waits are those that have not begun.
+        fire += wait * (work * (len(groups) - 2 - group) > BEHIND)
         integrated = torch.where(following, integrated + work + wait, integrated)
         group, beat, now = group + drained.long(), beat + taken.long(), now + 1
-    return waits, ended
+    return fire, ended - TAIL
 
 
 def weighing_cycles(classes: int) -> int:

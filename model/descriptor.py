@@ -22,7 +22,7 @@ DESCRIPTOR = (
     {"kernel_height": 8, "kernel_width": 8, "stride": 4, "padding": 4, "pool": 4},
     {"output_height": 10, "output_width": 10},              # after pooling
     {"output_channels": 13, "output_words": 9},            # words per output pixel
-    {"output_pixels": 20, "pool_area": 8},                  # height x width; pool x pool
+    {"output_pixels": 20, "pool_area": 8, "walker_shift": 3},  # height x width; pool x pool; log2 of the walkers
     {"input_base": 24},                                     # spike store word
     {"output_base": 24},                                    # spike store word
     {"row_base": 24},                                       # tile row of the first column group
@@ -30,7 +30,8 @@ DESCRIPTOR = (
     {"parameter_base": 24},                                 # parameter store word
     {"state_base": 24},                                     # state store word
     {"mask": 32},                                           # bit k - 1: active in timestep k
-    {},
+    # Columns of the source from a pooling window to the same walker's next, and back, where that is on the next line.
+    {"window_hop": 11, "line_back": 11},
     {},
 )
 DESCRIPTOR_WORDS = len(DESCRIPTOR)

@@ -29,11 +29,13 @@ def spike_time(potential: Tensor, gain: Tensor, coding: Coding, numerics: Numeri
         Spike codes.
     """
     half, whole = octave_shift(coding.grain, coding.nearest)
-    octave = numerics.fraction_width - 1 - leading_one(potential.clamp(min=1))
-    normal = torch.where(octave >= 0, potential << octave.clamp(min=0), potential >> (-octave).clamp(min=0))
+    amount = potential.clamp(min=1).long()
+    position = leading_one(amount)
+    normal = ((amount << numerics.fraction_width - 1) >> position).int()
     missed = sum((normal < threshold).int() for threshold in thresholds(numerics.fraction_width, half))
-    level = 4 * octave + missed - whole
-    slot = (level - gain + coding.grain - 1).div(coding.grain, rounding_mode="floor").clamp(min=0)
+    level = 4 * (numerics.fraction_width - 1 - position) - whole - gain
+    # The first slot at or after the level: a division by the grain that rounds up.
+    slot = (level + missed + coding.grain - 1 >> coding.grain.bit_length() - 1).clamp(min=0)
     return torch.where((potential > 0) & (slot < coding.window), slot, SILENT).to(torch.uint8)
 
 

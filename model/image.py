@@ -7,7 +7,7 @@ word            content
 1               format version
 2               words of the file, from the magic to the CRC
 3               columns [15:0], tiles [23:16], encoders [31:24]: the processor it was compiled for
-4               fraction width [7:0], accumulator width [15:8], span [23:16]
+4               fraction width [7:0], accumulator width [15:8], span [23:16], walkers [31:24]
 5               the ``network`` register: layers [7:0], timesteps [15:8], classes [31:16]
 6               the ``exit`` register: rule [1:0], shift [12:8]
 7               the ``exit_threshold`` register
@@ -44,7 +44,7 @@ from .network import Coding, Rule, Unfold
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
 MAGIC = int.from_bytes(b"FLIM", "little")
-VERSION = 1
+VERSION = 2
 NAME_WORDS = 8
 NAME_WORD = 11
 HEADER_WORDS = NAME_WORD + NAME_WORDS
@@ -85,7 +85,7 @@ class Image:
     Parameters
     ----------
     name : str
-    columns, tiles, encoders, span : int
+    columns, tiles, walkers, encoders, span : int
         Of the processor it was compiled for.
     numerics : Numerics
     timesteps, classes : int
@@ -104,6 +104,7 @@ class Image:
     name: str
     columns: int
     tiles: int
+    walkers: int
     encoders: int
     span: int
     numerics: Numerics
@@ -142,7 +143,8 @@ class Image:
         header = np.array([
             MAGIC, VERSION, HEADER_WORDS + len(sections) + 1,
             self.columns | self.tiles << 16 | self.encoders << 24,
-            self.numerics.fraction_width | self.numerics.accumulator_width << 8 | self.span << 16,
+            self.numerics.fraction_width | self.numerics.accumulator_width << 8 | self.span << 16
+            | self.walkers << 24,
             self.network_register, self.exit_register, self.threshold,
             self.shape[0] | self.coding.window << 16 | self.coding.tau << 24 | self.coding.nearest << 28,
             self.shape[1] | self.shape[2] << 16,
@@ -178,7 +180,7 @@ class Image:
             raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
         return cls(name=data[4 * NAME_WORD:4 * HEADER_WORDS].rstrip(b"\0").decode(errors="replace"),
                    columns=header[3] & 0xffff, tiles=header[3] >> 16 & 0xff, encoders=header[3] >> 24,
-                   span=header[4] >> 16 & 0xff,
+                   span=header[4] >> 16 & 0xff, walkers=header[4] >> 24,
                    numerics=Numerics(fraction_width=header[4] & 0xff, accumulator_width=header[4] >> 8 & 0xff),
                    timesteps=header[5] >> 8 & 0xff, classes=header[5] >> 16,
                    rule=Rule(header[6] & 3), shift=header[6] >> 8, threshold=header[7],
@@ -195,7 +197,7 @@ class Image:
         ImageError
             Names the first size that differs.
         """
-        for name in ("columns", "tiles", "encoders", "span", "numerics"):
+        for name in ("columns", "tiles", "walkers", "encoders", "span", "numerics"):
             if getattr(self, name) != getattr(cfg, name):
                 raise ImageError(f"the image of {self.name} was compiled for {name} = {getattr(self, name)}, "
                                  f"the processor has {getattr(cfg, name)}")

@@ -13,15 +13,16 @@ from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
 from .signature import INITIAL, sign_logits, sign_words
 from .tile import integrate
+from .tiling import Tiling, tilings
 from .walker import synapses, words
 
-__all__ = ["COUNTERS", "CYCLES", "Trace", "Decision", "LayerState", "column_groups", "step", "trace", "decide", "run"]
+__all__ = ["COUNTERS", "CYCLES", "Trace", "Decision", "LayerState", "emitted", "step", "trace", "decide", "run"]
 
 # Events opened rows, synaptic operations are rows times columns in use, spikes left neurons (before
 # pooling), neurons were evaluated.
 COUNTERS = ("events", "synaptic_operations", "spikes", "neurons")
-# Clock cycles in all, and those in which the tiles took an event, passed a fetch without spikes, or waited
-# for the fire unit.
+# Clock cycles in all; and, added up over the walkers, those in which the tiles took an event, passed a fetch without
+# spikes, or waited for the fire unit.
 CYCLES = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles")
 
 
@@ -72,12 +73,7 @@ class Decision:
     signatures: Tensor
 
 
-def column_groups(layer: Layer, cfg: ProcessorConfig) -> int:
-    """How often the layer's input is walked: once per group of ``cfg.group_columns`` output channels."""
-    return -(-layer.out_channels // cfg.group_columns)
-
-
-def emitted(codes: Tensor, cfg: ProcessorConfig) -> Tensor:
+def emitted(codes: Tensor, tiling: Tiling) -> Tensor:
     """A map's words in the order in which they are emitted: column group by column group.
 
     Parameters
@@ -88,8 +84,7 @@ def emitted(codes: Tensor, cfg: ProcessorConfig) -> Tensor:
     -------
     Tensor, uint8, (images, words, 16)
     """
-    groups = codes.split(cfg.group_columns, dim=1)
-    return torch.cat([words(group).flatten(1, 3) for group in groups], dim=1)
+    return torch.cat([words(group).flatten(1, 3) for group in codes.split(tiling.groups, dim=1)], dim=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,7 +128,7 @@ def skip(layer: Layer, state: LayerState) -> LayerState:
     return replace(state, counters=counters, codes=torch.full_like(state.codes, SILENT), silent=True)
 
 
-def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_grain: int,
+def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_grain: int, tiling: Tiling,
          cfg: ProcessorConfig) -> LayerState:
     """Integrate and fire once.
 
@@ -159,10 +154,10 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
                                    reset=layer.reset, coding=layer.coding, numerics=cfg.numerics)
         spikes = (fired != SILENT).sum((1, 2))
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
-        signature = sign_words(state.signature, emitted(emits, cfg))
-    events = (taps != SILENT).sum((1, 2))
-    cycles = layer_cycles(taps, layer, codes.shape[2:], silent, cfg)
-    counted = torch.stack([events * column_groups(layer, cfg), events * layer.out_channels, spikes,
+        signature = sign_words(state.signature, emitted(emits, tiling))
+    events = (taps != SILENT).sum((1, 2), dtype=torch.int32)
+    cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg)
+    counted = torch.stack([events * len(tiling.groups), events * layer.out_channels, spikes,
                            torch.full_like(events, charge[0].numel()),
                            cycles.total, cycles.busy, cycles.empty, cycles.fire], dim=1)
     return LayerState(potential=potential, codes=emits, signature=signature, counters=state.counters + counted,
@@ -170,7 +165,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
 
 
 def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
-          batch: int = 256) -> Trace:
+          batch: int = 128) -> Trace:
     """Run all timesteps of ``network``.
 
     Parameters
@@ -178,7 +173,7 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
     codes : Tensor, uint8, (images, channels, height, width)
         Input spikes, the same in every timestep.
     cfg : ProcessorConfig
-        Decides how many column groups a layer has, and with them counters and signatures.
+        Decides how the tiles share a layer, and with that counters, cycles and signatures.
     keep_maps : bool
         Return the spikes of every layer.
     batch : int
@@ -209,13 +204,14 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
 
 def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: bool) -> Trace:
     states = [start(len(codes), layer, emits) for layer, emits in zip(network.layers, network.maps()[1:])]
+    tiled = tilings(network, cfg)
     grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
     history = []
     for timestep in range(1, network.timesteps + 1):
         source, silent = codes, False
         for index, layer in enumerate(network.layers):
             if layer.fires(timestep):
-                states[index] = step(layer, states[index], source, silent, grains[index], cfg)
+                states[index] = step(layer, states[index], source, silent, grains[index], tiled[index], cfg)
             else:
                 states[index] = skip(layer, states[index])
             source, silent = states[index].codes, states[index].silent

@@ -25,26 +25,18 @@ def _contributions() -> Tensor:
 
 
 @cache
-def _moved_on(words: int) -> tuple[int, ...]:
-    """Where each bit of a CRC goes while ``words`` words of zeros pass."""
+def _moved_on(words: int) -> Tensor:
+    """Where each byte of a CRC goes while ``words`` words of zeros pass: int64, (4, 256)."""
     if words == 1:
-        return tuple(crc_step(1 << bit, 0, WORD_WIDTH) for bit in range(CRC_WIDTH))
-    half, rest = _moved_on(words // 2), _moved_on(words - words // 2)
-    return tuple(_map(rest, column) for column in half)
-
-
-def _map(columns: tuple[int, ...], crc: int) -> int:
-    result = 0
-    for bit, column in enumerate(columns):
-        if crc >> bit & 1:
-            result ^= column
-    return result
+        return torch.tensor([[crc_step(byte << shift, 0, WORD_WIDTH) for byte in range(256)]
+                             for shift in range(0, CRC_WIDTH, 8)])
+    return _move_on(_moved_on(words // 2), words - words // 2)
 
 
 def _move_on(crc: Tensor, words: int) -> Tensor:
     result = torch.zeros_like(crc)
-    for bit, column in enumerate(_moved_on(words)):
-        result ^= (crc >> bit & 1) * column
+    for byte, table in enumerate(_moved_on(words)):
+        result ^= table[crc >> 8 * byte & 255]
     return result
 
 
@@ -92,8 +84,6 @@ def sign_logits(crc: Tensor, logits: Tensor, numerics: Numerics) -> Tensor:
     -------
     Tensor, int64, (images,)
     """
-    bits = logits.long() & (1 << numerics.accumulator_width) - 1
-    parts = torch.zeros_like(bits)
-    for bit in range(numerics.accumulator_width):
-        parts ^= (bits >> bit & 1) * crc_step(0, 1 << bit, WORD_WIDTH)
-    return _sign(crc, parts)
+    bits = logits.long()[..., None] & (1 << numerics.accumulator_width) - 1
+    lanes = (torch.arange(LANES) * CODE_WIDTH).clamp(max=numerics.accumulator_width)
+    return sign_words(crc, (bits >> lanes & (1 << CODE_WIDTH) - 1).to(torch.uint8))

@@ -1,9 +1,11 @@
 """The crossbar: events to charges. Twin of :mod:`rtl.tile`."""
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .config import SILENT, Numerics
+from .config import CODE_WIDTH, SILENT, Numerics
 from .logarithm import synapse
 
 __all__ = ["integrate", "charge_bound"]
@@ -12,12 +14,12 @@ __all__ = ["integrate", "charge_bound"]
 def integrate(synapses: Tensor, weight: Tensor, *, weight_grain: int, input_grain: int, numerics: Numerics) -> Tensor:
     """What the spikes of each output pixel add to each of its neurons.
 
-    All synapses that spike in one slot share a level, so the crossbar is one matrix product per slot.
-    The compiler's overflow proof keeps every partial sum below 2^24, where float32 is exact.
+    A spike opens the row of its synapse, as worth in its slot; a charge is the sum of all rows that are opened for
+    its pixel. The compiler's overflow proof keeps every partial sum below 2^24, where float32 is exact.
 
     Parameters
     ----------
-    synapses : Tensor, float32, (images, rows, pixels)
+    synapses : Tensor, uint8, (images, rows, pixels)
         Spike codes from :func:`model.walker.synapses`.
     weight : Tensor, uint8, (out, rows)
         Weight codes.
@@ -28,12 +30,17 @@ def integrate(synapses: Tensor, weight: Tensor, *, weight_grain: int, input_grai
     -------
     Tensor, int32, (images, out, pixels)
     """
-    charge = torch.zeros(synapses.shape[0], weight.shape[0], synapses.shape[2])
-    for slot in synapses.unique().tolist():
-        if slot != SILENT:
-            worth = synapse(weight, int(slot) * input_grain, weight_grain, numerics)
-            charge += worth.float() @ (synapses == slot).float()
-    return charge.int()
+    images, rows, pixels = synapses.shape
+    read = synapses.transpose(1, 2).flatten()                           # the rows of each pixel side by side
+    # Torch would take five times as long to find them.
+    spikes = torch.from_numpy(np.flatnonzero(read.numpy() != SILENT))
+    slots = read.index_select(0, spikes).long()
+    levels = torch.arange(int(slots.max()) + 1 if len(slots) else 1)[:, None] * input_grain
+    worth = synapse(torch.arange(1 << CODE_WIDTH, dtype=torch.uint8), levels, weight_grain, numerics).float()
+    crossbar = worth[:, weight.T.long()].flatten(0, 1)                  # (slots * rows, out)
+    first = torch.searchsorted(spikes, torch.arange(0, len(read), rows))
+    charge = F.embedding_bag(slots * rows + spikes % rows, crossbar, first, mode="sum")
+    return charge.int().unflatten(0, (images, pixels)).transpose(1, 2)
 
 
 def charge_bound(weight: Tensor, *, weight_grain: int, numerics: Numerics) -> Tensor:

@@ -21,13 +21,13 @@ def synapses(codes: Tensor, layer: Layer) -> Tensor:
 
     Returns
     -------
-    Tensor, float32, (images, in * kernel_height * kernel_width, pixels)
-        Float, because the crossbar is a matrix product; codes are exact in it.
+    Tensor, uint8, (images, in * kernel_height * kernel_width, pixels)
     """
-    padded = F.pad(codes.float(), (layer.padding,) * 4, value=SILENT)
+    padded = F.pad(codes, (layer.padding,) * 4, value=SILENT)
     height, width = layer.pixels(codes.shape[2:])
-    taps = F.unfold(padded, layer.kernel, stride=layer.stride).unflatten(2, (-1, width))
-    return taps[:, :, :height // layer.pool * layer.pool, :width // layer.pool * layer.pool].flatten(2)
+    taps = padded.unfold(2, layer.kernel[0], layer.stride).unfold(3, layer.kernel[1], layer.stride)
+    taps = taps[:, :, :height // layer.pool * layer.pool, :width // layer.pool * layer.pool]
+    return taps.permute(0, 1, 4, 5, 2, 3).flatten(1, 3).flatten(2)
 
 
 def words(codes: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from model.config import SILENT, WORD_WIDTH, ProcessorConfig
 
 from .drain import Drain, Parameters
 from .exit import Logit
 from .fire import Fire
-from .layouts import Charges, Descriptor, SpikeWord
+from .layouts import Charges, Descriptor, SpikeWord, walker_shift
 from .picker import Picker
 from .pool import Pool
 from .readout import Readout
@@ -26,10 +27,10 @@ class Activity(data.StructLayout):
 
     def __init__(self, cfg: ProcessorConfig):
         super().__init__({
-            "event": 1,                                 # an event opened a row
-            "empty": 1,                                 # a fetch without spikes passed
-            "blocked": 1,                               # the tiles waited for the fire unit
-            "columns": range(cfg.group_columns + 1),    # columns in use
+            "events": range(cfg.walkers + 1),           # events that opened a row
+            "empty": range(cfg.walkers + 1),            # fetches without spikes that passed
+            "blocked": range(cfg.walkers + 1),          # walkers whose tiles waited for the fire unit
+            "operations": range(cfg.group_columns + 1), # columns in use of the rows that were opened
             "spikes": range(cfg.encoders + 1),          # neurons that fired
             "neurons": range(cfg.encoders + 1),         # neurons that were evaluated
         })
@@ -97,42 +98,62 @@ class Core(wiring.Component):
         m.submodules.spikes = spikes = SpikeStore(cfg)
         m.submodules.parameters = parameters = Store(Parameters(cfg), cfg.parameter_words)
         m.submodules.states = states = Store(Charges(cfg, cfg.encoders), cfg.state_words)
-        m.submodules.walker = walker = Walker(cfg)
-        m.submodules.picker = picker = Picker(cfg)
         m.submodules.drain = drain = Drain(cfg)
         m.submodules.fire = fire = Fire(cfg)
         m.submodules.pool = pool = Pool(cfg)
         m.submodules.readout = readout = Readout(cfg)
-        for block in walker, drain, fire:
-            m.d.comb += block.layer.eq(layer)
         m.d.comb += [
-            walker.start.eq(self.start),
-            walker.silent.eq(self.silent),
-            drain.start.eq(self.start),
+            drain.layer.eq(layer),
             drain.fresh.eq(self.fresh),
-            picker.grain_shift.eq(layer.input_shift),
+            drain.start.eq(self.start),
+            fire.layer.eq(layer),
         ]
 
-        wiring.connect(m, walker.spikes, spikes.read)
-        wiring.connect(m, walker.o, picker.i)
-
-        # All tiles see the same events and take the same time, so the first one speaks for all.
-        tiles = []
-        for index in range(cfg.tiles):
-            m.submodules[f"tile_{index}"] = tile = Tile(cfg)
-            wiring.connect(m, wiring.flipped(self.load_rows[index]), tile.load)
+        shift = walker_shift(layer, cfg)
+        walkers, pickers = [], []
+        for number in range(cfg.walkers):
+            m.submodules[f"walker_{number}"] = walker = Walker(cfg, number)
+            m.submodules[f"picker_{number}"] = picker = Picker(cfg)
             m.d.comb += [
-                tile.grain_shift.eq(layer.weight_shift),
-                tile.i.payload.eq(picker.o.payload),
-                tile.i.valid.eq(picker.o.valid),
-                tile.o.ready.eq(drain.i.ready),
+                walker.layer.eq(layer),
+                walker.silent.eq(self.silent),
+                walker.start.eq(self.start & (number >> shift == 0)),
+                picker.grain_shift.eq(layer.input_shift),
             ]
-            tiles.append(tile)
-        m.d.comb += [
-            picker.o.ready.eq(tiles[0].i.ready),
-            drain.i.valid.eq(tiles[0].o.valid),
-            Value.cast(drain.i.payload).eq(Cat(Value.cast(tile.o.payload) for tile in tiles)),
-        ]
+            wiring.connect(m, walker.spikes, spikes.reads[number])
+            wiring.connect(m, walker.o, picker.i)
+            walkers.append(walker)
+            pickers.append(picker)
+
+        # Tiles that share a walker see the same events and take the same time, so the first one speaks for all.
+        share = cfg.tiles // cfg.walkers
+        for first in range(cfg.walkers):
+            feeds = Signal(range(cfg.walkers + 1), name=f"feeds_{first}")
+            m.d.comb += feeds.eq(first << shift >> exact_log2(cfg.walkers))
+            tiles = []
+            for index in range(first * share, (first + 1) * share):
+                m.submodules[f"tile_{index}"] = tile = Tile(cfg)
+                wiring.connect(m, wiring.flipped(self.load_rows[index]), tile.load)
+                m.d.comb += [
+                    tile.grain_shift.eq(layer.weight_shift),
+                    tile.o.ready.eq(drain.i[first].ready),
+                ]
+                with m.Switch(feeds):
+                    for number, picker in enumerate(pickers):
+                        with m.Case(number):
+                            m.d.comb += [
+                                tile.i.payload.eq(picker.o.payload),
+                                tile.i.valid.eq(picker.o.valid),
+                            ]
+                tiles.append(tile)
+            m.d.comb += [
+                drain.i[first].valid.eq(tiles[0].o.valid),
+                Value.cast(drain.i[first].payload).eq(Cat(Value.cast(tile.o.payload) for tile in tiles)),
+            ]
+            with m.Switch(feeds):
+                for number, picker in enumerate(pickers):
+                    with m.Case(number):
+                        m.d.comb += picker.o.ready.eq(tiles[0].i.ready)
 
         wiring.connect(m, drain.states, states.read)
         wiring.connect(m, drain.parameters, parameters.read)
@@ -157,7 +178,7 @@ class Core(wiring.Component):
             spikes.write.enable.eq(pool.o.valid | self.load_spikes.enable),
             self.drained.eq(pool.o.valid & pool.o.p.last),
         ]
-        for block in walker, spikes, parameters, states:
+        for block in *walkers, spikes, parameters, states:
             with m.If(block.fault):
                 m.d.comb += [self.fault.eq(1), self.fault_address.eq(block.fault_address)]
 
@@ -168,13 +189,14 @@ class Core(wiring.Component):
             self.emission.word.eq(Mux(logit, self.logits.p.value.as_unsigned(), Value.cast(pool.o.p.codes))),
         ]
 
-        event = picker.o.p
+        taken = [picker.o.valid & picker.o.ready for picker in pickers]
         neurons = Mux(fired, sum(lane for lane in fire.o.p.place.lanes), 0)
         m.d.comb += [
-            self.activity.event.eq(picker.o.valid & picker.o.ready & event.spike),
-            self.activity.empty.eq(picker.o.valid & picker.o.ready & ~event.spike),
-            self.activity.blocked.eq(picker.o.valid & ~picker.o.ready),
-            self.activity.columns.eq(event.columns),
+            self.activity.events.eq(sum(took & picker.o.p.spike for took, picker in zip(taken, pickers))),
+            self.activity.empty.eq(sum(took & ~picker.o.p.spike for took, picker in zip(taken, pickers))),
+            self.activity.blocked.eq(sum(picker.o.valid & ~picker.o.ready for picker in pickers)),
+            self.activity.operations.eq(sum(Mux(took & picker.o.p.spike, picker.o.p.columns, 0)
+                                            for took, picker in zip(taken, pickers))),
             self.activity.spikes.eq(Mux(fired, sum(code != SILENT for code in fire.o.p.codes), 0)),
             self.activity.neurons.eq(neurons),
         ]

@@ -3,10 +3,11 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from model.config import ProcessorConfig
 
-from .layouts import Charges, Descriptor, Parameter
+from .layouts import Charges, Descriptor, Parameter, walker_shift
 from .store import ADDRESS_WIDTH, ReadSignature
 
 __all__ = ["Place", "Beat", "Parameters", "Drain"]
@@ -18,7 +19,7 @@ class Place(data.StructLayout):
     def __init__(self, cfg: ProcessorConfig):
         super().__init__({
             "lanes": cfg.encoders,                      # which lanes hold neurons
-            "index": range(cfg.group_beats),            # beat of the column group
+            "index": range(cfg.group_beats),            # beat of all tiles
             "first": 1,                                 # first pixel of its pooling window
             "complete": 1,                              # last pixel of its pooling window
             "full": 1,                                  # last beat of a spike word
@@ -48,9 +49,9 @@ class Beat(data.StructLayout):
 class Drain(wiring.Component):
     """Cut the charges of a pixel into beats of ``encoders`` neurons and fetch what they fire with.
 
-    The output side of the walker's loops: column groups, pooling windows, pixels of a window, beats. One
-    beat a cycle, two cycles after its charges; a pixel's charges are taken with its last beat.
-    Back-pressure on ``o`` stalls ``i``.
+    The output side of the walkers' loops: column groups, as many pooling windows as there are walkers, pixels of a
+    window, walkers, beats. One beat a cycle, two cycles after its charges; a pixel's charges are taken with its
+    last beat. Back-pressure on ``o`` stalls ``i``.
 
     Parameters
     ----------
@@ -64,7 +65,8 @@ class Drain(wiring.Component):
         The layer's first active timestep: all states are zero. Must not change either.
     start : In(1)
         Begin a layer. Only after the last beat of the layer before.
-    i : In(stream.Signature(Charges(cfg, cfg.group_columns)))
+    i : In(stream.Signature(Charges(cfg, cfg.group_columns // cfg.walkers))).array(cfg.walkers)
+        A layer with fewer walkers than there are has several of these for each, which are valid together.
     parameters : Out(ReadSignature(Parameters(cfg)))
     states : Out(ReadSignature(Charges(cfg, cfg.encoders)))
     o : Out(stream.Signature(Beat(cfg)))
@@ -76,7 +78,7 @@ class Drain(wiring.Component):
             "layer": In(Descriptor),
             "fresh": In(1),
             "start": In(1),
-            "i": In(stream.Signature(Charges(cfg, cfg.group_columns))),
+            "i": In(stream.Signature(Charges(cfg, cfg.group_columns // cfg.walkers))).array(cfg.walkers),
             "parameters": Out(ReadSignature(Parameters(cfg))),
             "states": Out(ReadSignature(Charges(cfg, cfg.encoders))),
             "o": Out(stream.Signature(Beat(cfg))),
@@ -89,84 +91,104 @@ class Drain(wiring.Component):
         step = Signal()
         m.d.comb += step.eq(~self.o.valid | self.o.ready)
 
-        # The loops, innermost last: group, output pixel, pixel of its pooling window, beat.
+        # What the tiles of one walker hold of a column group.
+        shift = walker_shift(layer, cfg)
+        walkers = 1 << shift
+        columns, beats, words = (full >> shift
+                                 for full in (cfg.group_columns, cfg.group_beats, cfg.group_words))
+
+        # The loops, innermost last: group, windows side by side, pixel of a window, walker, beat.
         group_channels = Signal.like(layer.output_channels)
-        output_pixel = Signal.like(layer.output_pixels)
+        first_window = Signal.like(layer.output_pixels)
         window_pixel = Signal.like(layer.pool_area)
-        index = Signal(range(cfg.group_beats))
-        # Channels of this pixel from this beat on.
+        walker = Signal(range(cfg.walkers + 1))
+        beat = Signal(range(cfg.group_beats))
+        # The walker's window; its first beat among those of all tiles; its channels from this beat on.
+        window = Signal.like(layer.output_pixels)
+        walker_index = Signal(range(cfg.group_beats))
         beat_channels = Signal.like(layer.output_channels)
 
         group_parameters = Signal(ADDRESS_WIDTH)
         state_address = Signal(ADDRESS_WIDTH)
-        group_words, pixel_words, word_address = (Signal(ADDRESS_WIDTH, name=name)
-                                                  for name in ("group_words", "pixel_words", "word_address"))
+        group_words, first_words, window_words, word_address = (
+            Signal(ADDRESS_WIDTH, name=name) for name in ("group_words", "first_words", "window_words", "word_address"))
 
-        index_last = (beat_channels <= cfg.encoders) | (index == cfg.group_beats - 1)
+        map_last = window + 1 == layer.output_pixels
+        beat_last = (beat_channels <= cfg.encoders) | (beat + 1 == beats)
+        walker_last = map_last | (walker + 1 == walkers)
         window_last = window_pixel + 1 == layer.pool_area
-        pixel_last = output_pixel + 1 == layer.output_pixels
-        group_last = group_channels <= cfg.group_columns
+        group_last = group_channels <= columns
 
-        pixel_done = index_last
-        window_done = pixel_done & window_last
-        group_done = window_done & pixel_last
-        word_full = index_last | ((index + 1) % cfg.word_beats == 0)
+        walkers_done = beat_last & walker_last
+        windows_done = walkers_done & window_last
+        group_done = windows_done & map_last
+        word_full = beat_last | ((beat + 1) % cfg.word_beats == 0)
 
-        with m.If(step & self.i.valid):
+        # The walker's tiles hold the charges of its pixel; all of them do if one does.
+        most_shift = exact_log2(cfg.walkers)
+        complete = Cat(i.valid for i in self.i).bit_select((walker << most_shift) >> shift, 1)
+        next_words = window_words + layer.output_words
+
+        with m.If(step & complete):
             m.d.sync += [
-                index.eq(Mux(index_last, 0, index + 1)),
-                beat_channels.eq(Mux(index_last, group_channels, beat_channels - cfg.encoders)),
+                beat.eq(Mux(beat_last, 0, beat + 1)),
+                beat_channels.eq(Mux(beat_last, group_channels, beat_channels - cfg.encoders)),
                 state_address.eq(state_address + 1),
                 word_address.eq(word_address + word_full),
             ]
-            with m.If(pixel_done):
+            with m.If(beat_last):
                 m.d.sync += [
-                    window_pixel.eq(Mux(window_last, 0, window_pixel + 1)),
-                    word_address.eq(pixel_words),
+                    walker.eq(walker + 1), walker_index.eq(walker_index + beats),
+                    window.eq(window + 1), window_words.eq(next_words), word_address.eq(next_words),
                 ]
-            with m.If(window_done):
+            with m.If(walkers_done):
                 m.d.sync += [
-                    output_pixel.eq(Mux(pixel_last, 0, output_pixel + 1)),
-                    pixel_words.eq(pixel_words + layer.output_words),
-                    word_address.eq(pixel_words + layer.output_words),
+                    walker.eq(0), walker_index.eq(0),
+                    window.eq(first_window), window_words.eq(first_words), word_address.eq(first_words),
+                    window_pixel.eq(Mux(window_last, 0, window_pixel + 1)),
+                ]
+            with m.If(windows_done):
+                m.d.sync += [
+                    first_window.eq(window + 1), window.eq(window + 1),
+                    first_words.eq(next_words), window_words.eq(next_words), word_address.eq(next_words),
                 ]
             with m.If(group_done):
+                next_group = group_words + words
                 m.d.sync += [
-                    group_channels.eq(group_channels - cfg.group_columns),
-                    beat_channels.eq(group_channels - cfg.group_columns),
-                    group_parameters.eq(group_parameters + cfg.group_beats),
-                    group_words.eq(group_words + cfg.group_words),
-                    pixel_words.eq(group_words + cfg.group_words),
-                    word_address.eq(group_words + cfg.group_words),
+                    first_window.eq(0), window.eq(0),
+                    group_channels.eq(group_channels - columns), beat_channels.eq(group_channels - columns),
+                    group_parameters.eq(group_parameters + beats),
+                    group_words.eq(next_group), first_words.eq(next_group), window_words.eq(next_group),
+                    word_address.eq(next_group),
                 ]
         with m.If(self.start):
             m.d.sync += [
-                Cat(output_pixel, window_pixel, index).eq(0),
-                group_channels.eq(layer.output_channels),
-                beat_channels.eq(layer.output_channels),
+                Cat(first_window, window_pixel, walker, beat, window, walker_index).eq(0),
+                group_channels.eq(layer.output_channels), beat_channels.eq(layer.output_channels),
                 group_parameters.eq(layer.parameter_base),
                 state_address.eq(layer.state_base),
-                group_words.eq(layer.output_base),
-                pixel_words.eq(layer.output_base),
-                word_address.eq(layer.output_base),
+                group_words.eq(layer.output_base), first_words.eq(layer.output_base),
+                window_words.eq(layer.output_base), word_address.eq(layer.output_base),
             ]
 
+        index = walker_index + beat
         m.d.comb += [
-            self.i.ready.eq(step & index_last),
-            self.parameters.address.eq(group_parameters + index),
-            self.parameters.enable.eq(step & self.i.valid),
+            self.parameters.address.eq(group_parameters + beat),
+            self.parameters.enable.eq(step & complete),
             self.states.address.eq(state_address),
-            self.states.enable.eq(step & self.i.valid & layer.stateful & ~self.fresh),
+            self.states.enable.eq(step & complete & layer.stateful & ~self.fresh),
         ]
+        for number, i in enumerate(self.i):
+            m.d.comb += i.ready.eq(step & complete & beat_last & ((number << shift) >> most_shift == walker))
 
         # The cycle in which the memories answer.
         charges = Signal(Charges(cfg, cfg.encoders))
         place = Signal(Place(cfg))
-        beats = Value.cast(self.i.p)
+        charges_of_all = Cat(Value.cast(i.p) for i in self.i)
         with m.If(step):
             m.d.sync += [
-                self.o.valid.eq(self.i.valid),
-                charges.eq(beats.word_select(index, len(Value.cast(charges)))),
+                self.o.valid.eq(complete),
+                charges.eq(charges_of_all.word_select(index, len(Value.cast(charges)))),
                 place.lanes.eq(Cat(beat_channels > lane for lane in range(cfg.encoders))),
                 place.index.eq(index),
                 place.first.eq(window_pixel == 0),

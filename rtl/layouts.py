@@ -2,13 +2,13 @@
 
 from amaranth import *
 from amaranth.lib import data
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, exact_log2
 
 from model.config import CODE_WIDTH, LANES, ProcessorConfig
 from model.descriptor import DESCRIPTOR
 
 __all__ = ["LEVEL_WIDTH", "GAIN_WIDTH", "DESCRIPTOR_WORD", "Descriptor", "SpikeWord", "SpikeRow", "Fetch", "Event",
-           "Charges", "Parameter", "potential_shape", "row_width"]
+           "Charges", "Parameter", "potential_shape", "row_width", "walker_shift"]
 
 # Quarter octaves of a spike: slot times grain.
 LEVEL_WIDTH = 7
@@ -43,6 +43,11 @@ def row_width(cfg: ProcessorConfig) -> int:
     return bits_for(cfg.rows - 1)
 
 
+def walker_shift(layer: Descriptor, cfg: ProcessorConfig) -> Value:
+    """log2 of the walkers that share a layer, in as many bits as the processor's walkers need; none if it has one."""
+    return layer.walker_shift[:exact_log2(cfg.walkers).bit_length()]
+
+
 def SpikeRow(cfg: ProcessorConfig) -> data.ArrayLayout:
     """The codes of ``span`` neighbouring spike words: what is fetched at once."""
     return data.ArrayLayout(unsigned(CODE_WIDTH), cfg.span_lanes)
@@ -55,7 +60,7 @@ class Fetch(data.StructLayout):
         super().__init__({
             "codes": SpikeRow(cfg),
             "row": row_width(cfg),                          # of lane 0
-            "columns": range(cfg.group_columns + 1),        # columns the group uses
+            "columns": range(cfg.group_columns + 1),        # columns in use
             "last": 1,                                      # the pixel is complete after this fetch
         })
 
@@ -67,7 +72,7 @@ class Event(data.StructLayout):
         super().__init__({
             "row": row_width(cfg),
             "level": LEVEL_WIDTH,                           # quarter octaves
-            "columns": range(cfg.group_columns + 1),        # columns the group uses
+            "columns": range(cfg.group_columns + 1),        # columns in use
             "spike": 1,                                     # clear in an empty beat
             "last": 1,                                      # the pixel is complete after this event
         })

@@ -152,7 +152,8 @@ class Processor(wiring.Component):
             registers.capability_columns_columns.eq(cfg.columns),
             registers.capability_columns_tiles.eq(cfg.tiles),
             registers.capability_columns_encoders.eq(cfg.encoders),
-            registers.capability_rows.eq(cfg.rows),
+            registers.capability_tiles_rows.eq(cfg.rows),
+            registers.capability_tiles_walkers.eq(cfg.walkers),
             registers.capability_spikes_words.eq(cfg.spike_words),
             registers.capability_spikes_span.eq(cfg.span),
             registers.capability_state_words.eq(cfg.state_words),
@@ -170,11 +171,11 @@ class Processor(wiring.Component):
         m.d.sync += seen.eq(activity)
         increments = {
             "cycles": sequencer.busy,
-            "busy_cycles": seen.event,
+            "busy_cycles": seen.events,
             "empty_cycles": seen.empty,
             "fire_cycles": seen.blocked,
-            "events": seen.event,
-            "synaptic_operations": Mux(seen.event, seen.columns, 0),
+            "events": seen.events,
+            "synaptic_operations": seen.operations,
             "spikes": seen.spikes,
             "neurons": seen.neurons,
         }

@@ -213,7 +213,7 @@ class Sequencer(wiring.Component):
 
     def check_descriptor(self, m, layer_last):
         """Whether a field could hang the datapath or means nothing, and the index of its word."""
-        layer = self.layer
+        cfg, layer = self.cfg, self.layer
         # The products are those of the next layer, so that they are there when it is checked.
         output_area = Signal.like(layer.output_pixels)
         window_area = Signal.like(layer.pool_area)
@@ -231,6 +231,9 @@ class Sequencer(wiring.Component):
             ("source", layer.source > self.layer_index),
             # The last layer, and no other, is the readout; it emits each class once.
             ("readout", layer.readout != layer_last),
+            ("walker_shift", (1 << layer.walker_shift) > cfg.walkers),
+            # Every walker has a pooling window on the first line.
+            ("walker_shift", (1 << layer.walker_shift) > layer.output_width),
             ("output_pixels", layer.output_pixels != output_area),
             ("output_pixels", layer.readout & (layer.output_pixels != 1)),
             ("pool_area", layer.pool_area != window_area),

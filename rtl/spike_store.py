@@ -1,4 +1,4 @@
-"""The spike store: written word by word, read in rows of several words."""
+"""The spike store: written word by word, read in rows of several words, by every walker."""
 
 from amaranth import *
 from amaranth.lib import memory, wiring
@@ -23,7 +23,7 @@ class SpikeStore(wiring.Component):
     Members
     -------
     write : In(WriteSignature(SpikeWord))
-    read : In(ReadSignature(SpikeRow(cfg)))
+    reads : In(ReadSignature(SpikeRow(cfg))).array(cfg.walkers)
         ``address`` is that of any word of the row.
     fault : Out(1), fault_address : Out(32)
         See :class:`~rtl.store.Store`.
@@ -33,7 +33,7 @@ class SpikeStore(wiring.Component):
         self.cfg = cfg
         super().__init__({
             "write": In(WriteSignature(SpikeWord)),
-            "read": In(ReadSignature(SpikeRow(cfg))),
+            "reads": In(ReadSignature(SpikeRow(cfg))).array(cfg.walkers),
             "fault": Out(1),
             "fault_address": Out(ADDRESS_WIDTH),
         })
@@ -45,19 +45,23 @@ class SpikeStore(wiring.Component):
         m.submodules.memory = rows = memory.Memory(shape=unsigned(cfg.span * WORD_WIDTH),
                                                    depth=cfg.spike_words // cfg.span, init=[])
         write_port = rows.write_port(granularity=WORD_WIDTH)
-        read_port = rows.read_port()
 
         write_fault = self.write.enable & (self.write.address >= cfg.spike_words)
-        read_fault = self.read.enable & (self.read.address >= cfg.spike_words)
         m.d.comb += [
             write_port.addr.eq(self.write.address >> span_shift),
             write_port.data.eq(Value.cast(self.write.data).replicate(cfg.span)),
-            read_port.addr.eq(self.read.address >> span_shift),
-            read_port.en.eq(self.read.enable),
-            Value.cast(self.read.data).eq(read_port.data),
-            self.fault.eq(write_fault | read_fault),
-            self.fault_address.eq(Mux(write_fault, self.write.address, self.read.address)),
+            self.fault.eq(write_fault),
+            self.fault_address.eq(self.write.address),
         ]
+        for read in self.reads:
+            read_port = rows.read_port()
+            m.d.comb += [
+                read_port.addr.eq(read.address >> span_shift),
+                read_port.en.eq(read.enable),
+                Value.cast(read.data).eq(read_port.data),
+            ]
+            with m.If(read.enable & (read.address >= cfg.spike_words) & ~write_fault):
+                m.d.comb += [self.fault.eq(1), self.fault_address.eq(read.address)]
         with m.If(self.write.enable & ~write_fault):
             m.d.comb += write_port.en.eq(1 << self.write.address[:span_shift])
         return m

@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from model.config import LANES, WORD_WIDTH, ProcessorConfig
 
-from .layouts import Descriptor, Fetch, SpikeRow
+from .layouts import Descriptor, Fetch, SpikeRow, walker_shift
 from .store import ADDRESS_WIDTH, ReadSignature
 
 __all__ = ["Walker"]
@@ -16,13 +16,16 @@ __all__ = ["Walker"]
 class Walker(wiring.Component):
     """For each column group, each output pixel, each kernel tap inside the map: the spikes of that input pixel.
 
-    Pixels come pooling window by pooling window. One row of the spike store a cycle, the first one four
+    Pixels come pooling window by pooling window; of several walkers, each takes its turn of the windows, from left to
+    right and line by line. One row of the spike store a cycle, the first one four
     cycles after ``start``; taps outside the map cost nothing. A pixel without any tap, and every pixel of
     a silent source, yields one fetch of silence. Back-pressure on ``o`` stalls the walk.
 
     Parameters
     ----------
     cfg : ProcessorConfig
+    number : int
+        Which walker this is, counted from 0. A layer with fewer walkers does not start it.
 
     Members
     -------
@@ -38,8 +41,9 @@ class Walker(wiring.Component):
         High in the cycle in which the walk leaves the tile's rows, with the row.
     """
 
-    def __init__(self, cfg: ProcessorConfig):
+    def __init__(self, cfg: ProcessorConfig, number: int = 0):
         self.cfg = cfg
+        self.number = number
         super().__init__({
             "layer": In(Descriptor),
             "silent": In(1),
@@ -57,11 +61,12 @@ class Walker(wiring.Component):
         step = Signal()
         m.d.comb += step.eq(~self.o.valid | self.o.ready)
 
-        # The loops, innermost last: group, window (oy, ox), pixel of the window (py, px), tap (ky, kx), chunk.
+        # The loops, innermost last: group, window, pixel of the window (py, px), tap (ky, kx), chunk.
         walking = Signal()
         channels_left = Signal.like(layer.output_channels)
         group_row = Signal(ADDRESS_WIDTH)
-        oy, ox = Signal.like(layer.output_height), Signal.like(layer.output_width)
+        # Of the whole map, and of its line.
+        window, ox = Signal.like(layer.output_pixels), Signal.like(layer.output_width)
         py, px = Signal.like(layer.pool), Signal.like(layer.pool)
         ky, kx = Signal.like(layer.kernel_height), Signal.like(layer.kernel_width)
         # Rows of the spike store that a pixel spans; the last may hold words of others, before or behind.
@@ -84,16 +89,20 @@ class Walker(wiring.Component):
         ky_last = nothing | (ky + 1 == layer.kernel_height) | (tap_y + 1 == layer.input_height)
         px_last = px + 1 == layer.pool
         py_last = py + 1 == layer.pool
-        ox_last = ox + 1 == layer.output_width
-        oy_last = oy + 1 == layer.output_height
-        group_last = channels_left <= cfg.group_columns
+        shift = walker_shift(layer, cfg)
+        walkers = 1 << shift
+        line_done = ox + walkers >= layer.output_width
+        map_done = window + walkers >= layer.output_pixels
+        group_columns = cfg.group_columns >> shift
+        group_last = channels_left <= group_columns
+        # Where the first window lies.
+        left = (layer.window_hop >> shift) * self.number - layer.padding
 
         tap_done = chunk_last & kx_last
         pixel_done = tap_done & ky_last
         row_done = pixel_done & px_last
         window_done = row_done & py_last
-        line_done = window_done & ox_last
-        group_done = line_done & oy_last
+        group_done = window_done & map_done
 
         def place(corner, tap, k, at):
             """Put the kernel's corner ``at``, and the tap on the first of the kernel that is inside the map."""
@@ -122,20 +131,20 @@ class Walker(wiring.Component):
                 with m.Else():
                     m.d.sync += place(y, tap_y, ky, y + layer.stride)
             with m.If(window_done):
+                next_x = window_x + Mux(line_done, -layer.line_back, layer.window_hop)
                 m.d.sync += [
-                    next_of(ox, ox_last),
-                    window_x.eq(x + layer.stride), *place(x, tap_x, kx, x + layer.stride),
+                    window.eq(window + walkers),
+                    ox.eq(ox + walkers - Mux(line_done, layer.output_width, 0)),
+                    window_x.eq(next_x), *place(x, tap_x, kx, next_x),
                 ]
-            with m.If(line_done):
-                m.d.sync += [
-                    next_of(oy, oy_last),
-                    window_x.eq(-layer.padding), *place(x, tap_x, kx, -layer.padding),
-                    window_y.eq(y + layer.stride), *place(y, tap_y, ky, y + layer.stride),
-                ]
+            with m.If(window_done & line_done):
+                m.d.sync += [window_y.eq(y + layer.stride), *place(y, tap_y, ky, y + layer.stride)]
             with m.If(group_done):
                 m.d.sync += [
+                    window.eq(self.number), ox.eq(self.number),
+                    window_x.eq(left), *place(x, tap_x, kx, left),
                     window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
-                    channels_left.eq(channels_left - cfg.group_columns),
+                    channels_left.eq(channels_left - group_columns),
                     group_row.eq(group_row + layer.group_rows),
                     walking.eq(~group_last),
                 ]
@@ -144,9 +153,10 @@ class Walker(wiring.Component):
                 walking.eq(1),
                 channels_left.eq(layer.output_channels),
                 group_row.eq(layer.row_base),
-                Cat(oy, ox, py, px, chunk).eq(0),
+                window.eq(self.number), ox.eq(self.number),
+                Cat(py, px, chunk).eq(0),
+                window_x.eq(left), *place(x, tap_x, kx, left),
                 window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
-                window_x.eq(-layer.padding), *place(x, tap_x, kx, -layer.padding),
             ]
 
         # Stage 1: input pixel and tap.
@@ -172,7 +182,7 @@ class Walker(wiring.Component):
                 tap.eq(ky * layer.kernel_width + kx),
                 placed_chunk.eq(chunk),
                 placed_row.eq(group_row),
-                placed.columns.eq(Mux(group_last, channels_left, cfg.group_columns)),
+                placed.columns.eq(Mux(group_last, channels_left, group_columns)),
                 placed.last.eq(pixel_done),
                 placed_valid.eq(walking),
                 placed_reads.eq(walking & ~nothing),

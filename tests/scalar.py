@@ -97,11 +97,24 @@ class Neurons:
         self.emits = tuple(((side + 2 * layer.padding - kernel) // layer.stride + 1) // layer.pool
                            for side, kernel in zip(source, self.kernel))
         self.height, self.width = (side * layer.pool for side in self.emits)
-        self.groups = -(-self.out_channels // (cfg.columns * cfg.tiles))
+        self.group_columns = self.widest_groups()
+        self.groups = -(-self.out_channels // self.group_columns)
         self.potential = [[[0] * self.width for _ in range(self.height)] for _ in self.weight]
         self.codes = self.silence()
         self.signature = 0xFFFFFFFF
         self.counters = dict.fromkeys(COUNTERS, 0)
+
+    def widest_groups(self):
+        """Columns of a group where the walkers share the tiles so that windows are walked least often in a row."""
+        def walks(columns):
+            walkers = self.cfg.columns * self.cfg.tiles // columns
+            return math.ceil(self.emits[0] * self.emits[1] / walkers) * math.ceil(self.out_channels / columns)
+
+        walkers, columns = 1, [self.cfg.columns * self.cfg.tiles]
+        while 2 * walkers <= min(self.cfg.walkers, self.emits[1]):
+            walkers *= 2
+            columns.append(columns[0] // walkers)
+        return min(columns, key=walks)
 
     def silence(self):
         return [[[SILENT] * self.emits[1] for _ in range(self.emits[0])] for _ in self.weight]
@@ -168,9 +181,8 @@ class Neurons:
 
     def sign(self):
         """Sign the map word by word: column groups, then pixels, then the words of a group."""
-        group_columns = self.cfg.columns * self.cfg.tiles
         for group in range(self.groups):
-            channels = range(group * group_columns, min((group + 1) * group_columns, self.out_channels))
+            channels = range(group * self.group_columns, min((group + 1) * self.group_columns, self.out_channels))
             for y in range(self.emits[0]):
                 for x in range(self.emits[1]):
                     for first in channels[::LANES]:

@@ -73,6 +73,13 @@ def test_refuses_encoders_that_do_not_divide_a_word(encoders):
         ProcessorConfig(encoders=encoders)
 
 
+@pytest.mark.parametrize("tiles, walkers", [(6, 3), (6, 4), (2, 0), (2, 4), (64, 3)])
+def test_refuses_walkers_that_cannot_share_the_tiles(tiles, walkers):
+    sentence = re.escape(f"walkers must be a power of two that divides tiles ({tiles}), not {walkers}")
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        ProcessorConfig(tiles=tiles, walkers=walkers)
+
+
 @pytest.mark.parametrize("span", [0, 3, 16])
 def test_refuses_a_span_that_is_no_power_of_two_up_to_eight(span):
     with pytest.raises(ValueError, match=f"^span must be 1, 2, 4 or 8, not {span}$"):

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from model.config import LANES, SILENT, ProcessorConfig
-from model.cycles import CHECK, FILL, TAIL, layer_cycles, pixel_work, taps_inside, weighing_cycles
+from model.cycles import BEHIND, CHECK, FILL, TAIL, drain_order, layer_cycles, pixel_work, taps_inside, weighing_cycles
 from model.network import Coding, Exit, Layer, Network, Rule
 from model.processor import COUNTERS, CYCLES, Trace, decide, trace
+from model.tiling import tile_layer
 from model.walker import synapses
 
 CFG = ProcessorConfig(columns=16, encoders=2)
@@ -24,6 +25,11 @@ def random_map(channels, side, density, seed=1):
     generator = torch.Generator().manual_seed(seed)
     spikes = torch.rand(3, channels, side, side, generator=generator) < density
     return torch.where(spikes, 3, SILENT).to(torch.uint8)
+
+
+def taken(taps, chosen, source, cfg=CFG, walkers=1):
+    """The cycles of a layer that is shared by so many walkers."""
+    return layer_cycles(taps, chosen, source, False, tile_layer(chosen, walkers, cfg), cfg)
 
 
 def account(work, beats, groups):
@@ -42,7 +48,7 @@ def test_the_slower_of_integration_and_drain_sets_the_pace(out, groups, density)
     chosen, codes = layer(out, of=2, padding=1), random_map(2, 5, density)
     taps = synapses(codes, chosen)
     work, _ = pixel_work(taps, chosen, (5, 5), False, CFG)
-    cycles = layer_cycles(taps, chosen, (5, 5), False, CFG)
+    cycles = taken(taps, chosen, (5, 5))
     for image in range(3):
         integrated = account(work[image].tolist(), 8, groups)
         assert int(cycles.total[image]) == CHECK + integrated + 8 + TAIL
@@ -52,7 +58,7 @@ def test_the_slower_of_integration_and_drain_sets_the_pace(out, groups, density)
 def test_a_readout_ends_with_its_last_logit(classes):
     chosen, codes = layer(classes, of=2, readout=True), random_map(2, 3, 0.3)
     taps = synapses(codes, chosen)
-    cycles = layer_cycles(taps, chosen, (3, 3), False, CFG)
+    cycles = taken(taps, chosen, (3, 3))
     # Of each of its column groups of 16: one pixel of nine taps, a spike or an empty fetch each.
     work = (codes != SILENT).sum(1).clamp(min=1).sum((1, 2))
     assert (work <= 16).all()
@@ -79,7 +85,7 @@ def test_the_wider_the_span_the_fewer_fetches_without_spikes(channels):
     taps = synapses(codes, chosen)
     for span in SPANS:
         cfg = ProcessorConfig(columns=16, encoders=2, span=span)
-        cycles = layer_cycles(taps, chosen, (4, 4), False, cfg)
+        cycles = taken(taps, chosen, (4, 4), cfg)
         # Two column groups read every fetch of every pixel under each of their taps.
         seen = torch.zeros(2, 3, dtype=torch.int64)
         for y, x, tap_y, tap_x in product(range(4), range(4), range(-1, 2), range(-1, 2)):
@@ -89,6 +95,50 @@ def test_the_wider_the_span_the_fewer_fetches_without_spikes(channels):
                     seen += 2 * torch.stack([spikes, (spikes == 0).long()])
         assert torch.equal(seen, torch.stack([cycles.busy, cycles.empty])), span
         assert (seen > 0).all() or span * LANES >= channels > 16
+
+
+def stepped(work, order, beats, walkers, groups):
+    """Cycle by cycle: when the last pixel is drained, and how long the walkers wait."""
+    turns = [(work[pixel], walker, beat) for beat in beats for pixel, walker in order]
+    queues = [[pixel_work for pixel_work, its, _ in turns if its == walker] for walker in range(walkers)]
+    drains = [(walker, beat) for _, walker, beat in turns]
+    left = [queue.pop(0) for queue in queues]
+    complete, now, waited, beat = [False] * walkers, FILL, 0, 0
+    while drains:
+        # The drain takes the pixel whose turn it is; its walker then is free.
+        if complete[drains[0][0]]:
+            beat += 1
+            if beat == drains[0][1]:
+                complete[drains.pop(0)[0]], beat = False, 0
+        now += 1
+        for walker in range(walkers):
+            if left[walker] is None:
+                continue
+            left[walker] = max(left[walker] - 1, 0)
+            if not left[walker] and not complete[walker]:
+                complete[walker] = True
+                left[walker] = queues[walker].pop(0) if queues[walker] else None
+            elif not left[walker]:
+                waited += sum(queues[walker]) > BEHIND
+    return now, waited
+
+
+@pytest.mark.parametrize("walkers, out", [(1, 64), (2, 20), (4, 16), (4, 33), (2, 70)])
+@pytest.mark.parametrize("density", [0.02, 0.3, 1])
+@pytest.mark.parametrize("pool", [1, 2])
+def test_walkers_share_a_drain(walkers, out, density, pool):
+    cfg = ProcessorConfig(columns=16, tiles=4, walkers=4, encoders=4)
+    chosen, codes = layer(out, of=3, padding=1, pool=pool), random_map(3, 8, density)
+    taps = synapses(codes, chosen)
+    work, _ = pixel_work(taps, chosen, (8, 8), False, cfg)
+    order = drain_order(chosen, (8, 8), walkers)
+    assert sorted(pixel for pixel, _ in order) == list(range(64))
+    tiling = tile_layer(chosen, walkers, cfg)
+    cycles = taken(taps, chosen, (8, 8), cfg, walkers)
+    for image in range(3):
+        drained, waited = stepped(work[image].tolist(), order, [-(-columns // 4) for columns in tiling.groups],
+                                  walkers, tiling.groups)
+        assert (int(cycles.total[image]), int(cycles.fire[image])) == (CHECK + drained + TAIL, waited)
 
 
 def test_taps_outside_the_map_cost_nothing():
@@ -106,7 +156,7 @@ def test_a_silent_source_costs_a_cycle_a_pixel():
 def test_every_cycle_of_the_tiles_has_one_cause():
     chosen = layer(48, of=20, kernel=1)
     taps = synapses(random_map(20, 6, 0.05), chosen)
-    cycles = layer_cycles(taps, chosen, (6, 6), False, CFG)
+    cycles = taken(taps, chosen, (6, 6))
     known = cycles.busy + cycles.empty + cycles.fire
     assert (cycles.busy > 0).all() and (cycles.empty > 0).all() and (cycles.fire > 0).all()
     # All but filling, the last drain, and waits that nobody stands behind.

@@ -11,10 +11,12 @@ from hypothesis import settings as hypothesis_settings
 from model.config import GRAINS, SILENT, Numerics, ProcessorConfig
 from model.network import Coding, Exit, Layer, Network, NetworkError, Reset, Rule
 from model.processor import COUNTERS, decide, run, trace
+from model.tiling import tilings
 from tests import scalar
 from tests.networks import networks, seeded
 
-CONFIGS = (ProcessorConfig(columns=16), ProcessorConfig(columns=16, tiles=2), ProcessorConfig(columns=48, tiles=1))
+CONFIGS = (ProcessorConfig(columns=16), ProcessorConfig(columns=16, tiles=2), ProcessorConfig(columns=48, tiles=1),
+           ProcessorConfig(columns=16, tiles=4, walkers=4, rows=8192))
 TOLERANCE = {Rule.BUDGET: 0, Rule.ENTROPY: 0.03, Rule.PROBABILITY: 0.005, Rule.MARGIN: 0.02}
 
 
@@ -49,7 +51,8 @@ def agree(case, cfg, seen):
         seen["early"] += stop < network.timesteps
         seen["late"] += stop == network.timesteps > 1
         seen[network.exit.rule] += 1
-    for layer, source in zip(network.layers, network.maps()):
+    for layer, source, tiling in zip(network.layers, network.maps(), tilings(network, cfg)):
+        seen["walkers", tiling.walkers, len(tiling.groups) > 1] += 1
         seen["masked"] += not all(layer.fires(k + 1) for k in range(network.timesteps))
         seen["grouped"] += layer.out_channels > cfg.group_columns
         seen["pooled"] += layer.pool > 1
@@ -76,7 +79,7 @@ def test_agrees_with_scalar_integers_on_any_network():
 def test_agrees_with_scalar_integers_over_all_settings():
     seen = Counter()
     for seed in range(240):
-        agree(seeded(seed), CONFIGS[seed % 3], seen)
+        agree(seeded(seed), CONFIGS[seed % len(CONFIGS)], seen)
     assert min(seen["spikes"], seen["silent"]) > 10_000
     assert seen["clear"] > 20 * seen["close"]
     rare = ["early", "late", "masked", "grouped", "pooled", "cropped", *Rule,

@@ -1,3 +1,5 @@
+from itertools import accumulate
+
 import pytest
 import torch
 from amaranth import *
@@ -7,6 +9,7 @@ from model.config import CODE_WIDTH, LANES, ProcessorConfig, Reset, Target
 from model.image import picture
 from model.network import Coding, Layer, Network
 from model.processor import COUNTERS, emitted, trace
+from model.tiling import tilings
 from rtl.core import Core
 from tests.networks import random_codes, random_weight
 from tests.streams import expect_nothing, simulate, take
@@ -19,6 +22,10 @@ PAIR = ProcessorConfig(columns=16, tiles=2, encoders=8, rows=400, spike_words=12
 DOUBLE = ProcessorConfig(columns=16, encoders=4, span=2, rows=800, spike_words=192, state_words=256,
                          parameter_words=32, layers=4, classes=20)
 QUAD = ProcessorConfig(columns=16, tiles=2, encoders=8, span=4, rows=800, spike_words=192, state_words=256,
+                       parameter_words=32, layers=4, classes=20)
+
+
+FOUR = ProcessorConfig(columns=16, tiles=4, walkers=4, encoders=8, span=2, rows=800, spike_words=192, state_words=256,
                        parameter_words=32, layers=4, classes=20)
 
 
@@ -78,8 +85,8 @@ def ran(network, codes, cfg, *, stall=0):
             assert not fault
             if emission.valid:
                 emissions.append((emission.address, emission.word))
-            activity["events"] += seen.event
-            activity["synaptic_operations"] += seen.columns * seen.event
+            activity["events"] += seen.events
+            activity["synaptic_operations"] += seen.operations
             activity["spikes"] += seen.spikes
             activity["neurons"] += seen.neurons
 
@@ -126,14 +133,12 @@ def expected_emissions(network, codes, cfg):
     mask = (1 << cfg.numerics.accumulator_width) - 1
     steps = []
     for timestep in range(network.timesteps):
-        for fields, maps in zip(descriptors, traced.maps):
-            spikes = maps[:, timestep]
-            words = [packed(word) for word in emitted(spikes, cfg)[0].tolist()]
-            places = [fields["output_base"] + pixel * fields["output_words"] + group * cfg.group_words + word
-                      for group in range(-(-fields["output_channels"] // cfg.group_columns))
+        for fields, maps, tiling in zip(descriptors, traced.maps, tilings(network, cfg)):
+            words = [packed(word) for word in emitted(maps[:, timestep], tiling)[0].tolist()]
+            places = [fields["output_base"] + pixel * fields["output_words"] + (first + lane) // LANES
+                      for first, columns in zip(accumulate(tiling.groups, initial=0), tiling.groups)
                       for pixel in range(fields["output_pixels"])
-                      for word in range(-(-min(cfg.group_columns, fields["output_channels"]
-                                               - group * cfg.group_columns) // LANES))]
+                      for lane in range(0, columns, LANES)]
             steps.append(list(zip(places, words, strict=True)))
         steps.append([(0, logit & mask) for logit in traced.logits[0, timestep].tolist()])
     return steps, traced
@@ -146,7 +151,10 @@ def expected_emissions(network, codes, cfg):
     (PAIR, 0, dict(seed=4, timesteps=2, out=40, reset=Reset.SUBTRACT)),
     (DOUBLE, 0, dict(seed=5, timesteps=2, out=40)),
     (QUAD, 1, dict(seed=6, out=70)),
-], ids=["one timestep", "stalled readout", "leak and reset", "two tiles", "rows of two words", "rows of four words"])
+    (FOUR, 0, dict(seed=7, timesteps=2, out=40)),
+    (FOUR, 2, dict(seed=8, out=16)),
+], ids=["one timestep", "stalled readout", "leak and reset", "two tiles", "rows of two words", "rows of four words",
+        "walkers", "walkers and a stalled readout"])
 def test_matches_model(cfg, stall, settings):
     network, codes = convolutions(**settings)
     expected, traced = expected_emissions(network, codes, cfg)

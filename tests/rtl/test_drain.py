@@ -1,11 +1,13 @@
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
+from amaranth import Cat
+from amaranth.utils import exact_log2
 
 from model.config import ProcessorConfig
 from rtl.drain import Drain
-from tests.streams import expect_nothing, holds, put_all, simulate, take_all
+from tests.streams import expect_nothing, holds, simulate, take_all
 
 CFG = ProcessorConfig(columns=16, encoders=4)
 OUTPUT_BASE, PARAMETER_BASE, STATE_BASE = 300, 41, 1000
@@ -19,9 +21,11 @@ class Shape:
     pixels: int = 3
     pool: int = 1
     stateful: bool = False
+    walkers: int = 1
 
     def descriptor(self):
-        return {"stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
+        return {"walker_shift": exact_log2(self.walkers),
+                "stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
                 "output_pixels": self.pixels, "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
                 "parameter_base": PARAMETER_BASE, "state_base": STATE_BASE}
 
@@ -38,36 +42,42 @@ def state(cfg, word):
     return [5000 - 16 * word - lane for lane in range(cfg.encoders)]
 
 
+def turns(shape, cfg):
+    """Group, pooling window, pixel of the window and walker, in the order of the loops."""
+    for group in range(-(-shape.out // (cfg.group_columns // shape.walkers))):
+        for first in range(0, shape.pixels, shape.walkers):
+            for window_pixel in range(shape.pool ** 2):
+                for window in range(first, min(first + shape.walkers, shape.pixels)):
+                    yield group, window, window_pixel, window - first
+
+
 def expected_beats(shape, charges, cfg, fresh):
     """Every beat in the order of the loops."""
     beats = []
     words = -(-shape.out // 16)
-    groups = -(-shape.out // cfg.group_columns)
-    charges = iter(charges)
-    for group in range(groups):
-        channels = min(cfg.group_columns, shape.out - group * cfg.group_columns)
-        for pixel in range(shape.pixels):
-            for window_pixel in range(shape.pool ** 2):
-                columns = next(charges)
-                for index in range(-(-channels // cfg.encoders)):
-                    first = index * cfg.encoders
-                    lanes = min(cfg.encoders, channels - first)
-                    pixel_last = first + lanes == channels
-                    window_last = window_pixel + 1 == shape.pool ** 2
-                    state_address = STATE_BASE + len(beats)
-                    beats.append({
-                        "charges": columns[first:first + cfg.encoders],
-                        "states": state(cfg, state_address) if shape.stateful and not fresh else [0] * cfg.encoders,
-                        "parameters": parameter(cfg, PARAMETER_BASE + group * cfg.group_beats + index),
-                        "lanes": (1 << lanes) - 1,
-                        "index": index,
-                        "first": int(window_pixel == 0),
-                        "complete": int(window_last),
-                        "full": int(pixel_last or (first + cfg.encoders) % 16 == 0),
-                        "last": int(group + 1 == groups and pixel + 1 == shape.pixels and window_last and pixel_last),
-                        "state_address": state_address,
-                        "word_address": OUTPUT_BASE + pixel * words + group * cfg.group_words + first // 16,
-                    })
+    group_columns, group_beats = cfg.group_columns // shape.walkers, cfg.group_beats // shape.walkers
+    groups = -(-shape.out // group_columns)
+    for (group, pixel, window_pixel, walker), columns in zip(turns(shape, cfg), charges, strict=True):
+        channels = min(group_columns, shape.out - group * group_columns)
+        for index in range(-(-channels // cfg.encoders)):
+            first = index * cfg.encoders
+            lanes = min(cfg.encoders, channels - first)
+            pixel_last = first + lanes == channels
+            window_last = window_pixel + 1 == shape.pool ** 2
+            state_address = STATE_BASE + len(beats)
+            beats.append({
+                "charges": columns[first:first + cfg.encoders],
+                "states": state(cfg, state_address) if shape.stateful and not fresh else [0] * cfg.encoders,
+                "parameters": parameter(cfg, PARAMETER_BASE + group * group_beats + index),
+                "lanes": (1 << lanes) - 1,
+                "index": walker * group_beats + index,
+                "first": int(window_pixel == 0),
+                "complete": int(window_last),
+                "full": int(pixel_last or (first + cfg.encoders) % 16 == 0),
+                "last": int(group + 1 == groups and pixel + 1 == shape.pixels and window_last and pixel_last),
+                "state_address": state_address,
+                "word_address": OUTPUT_BASE + pixel * words + group * group_columns // 16 + first // 16,
+            })
     return beats
 
 
@@ -101,7 +111,8 @@ def drained(shape, charges, count, *, cfg=CFG, fresh=False, gap=0, stall=0, laye
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)
-            await put_all(ctx, dut.i, charges, gap=gap)
+            for (*_, walker), columns in zip(turns(shape, cfg), charges, strict=True):
+                await put(ctx, shape, dut, walker, columns, gap=gap)
             while len(runs) == layer:
                 await ctx.tick()
 
@@ -116,10 +127,29 @@ def drained(shape, charges, count, *, cfg=CFG, fresh=False, gap=0, stall=0, laye
     return runs
 
 
+async def put(ctx, shape, dut, walker, columns, *, gap):
+    """Offer the charges of a pixel on the streams of its walker, which are taken together."""
+    share = dut.cfg.walkers // shape.walkers
+    own = [dut.i[number] for number in range(walker * share, (walker + 1) * share)]
+    for _ in range(gap):
+        await ctx.tick()
+    for stream, part in zip(own, zip(*[iter(columns)] * (len(columns) // share), strict=True), strict=True):
+        ctx.set(stream.payload, list(part))
+        ctx.set(stream.valid, 1)
+    taken = (0,)
+    while not any(taken):
+        *_, taken = await ctx.tick().sample(Cat(stream.ready for stream in dut.i))
+        taken = [taken >> number & 1 for number in range(dut.cfg.walkers)]
+        assert [number for number, each in enumerate(taken) if each] in (
+            [], [*range(walker * share, (walker + 1) * share)])
+    for stream in own:
+        ctx.set(stream.valid, 0)
+
+
 def random_charges(shape, cfg, seed=1):
     choose = random.Random(seed)
-    pixels = -(-shape.out // cfg.group_columns) * shape.pixels * shape.pool ** 2
-    return [[choose.randrange(-1 << 23, 1 << 23) for _ in range(cfg.group_columns)] for _ in range(pixels)]
+    return [[choose.randrange(-1 << 23, 1 << 23) for _ in range(cfg.group_columns // shape.walkers)]
+            for _ in turns(shape, cfg)]
 
 
 @pytest.mark.parametrize("shape, tiles", [
@@ -128,6 +158,19 @@ def random_charges(shape, cfg, seed=1):
 @pytest.mark.parametrize("encoders, gap, stall", [(1, 0, 0), (2, 0, 2), (4, 3, 0), (8, 3, 2)])
 def test_beats_follow_the_loop_nest(shape, tiles, encoders, gap, stall):
     cfg = ProcessorConfig(columns=16, tiles=tiles, encoders=encoders)
+    charges = random_charges(shape, cfg)
+    expected = expected_beats(shape, charges, cfg, fresh=False)
+    for got in drained(shape, charges, len(expected), cfg=cfg, gap=gap, stall=stall, layers=2):
+        assert got == expected
+
+
+@pytest.mark.parametrize("walkers", [1, 2, 4])
+@pytest.mark.parametrize("shape", [
+    Shape(pixels=9), Shape(out=33, pixels=6, pool=2, stateful=True), Shape(out=70, pixels=5)])
+@pytest.mark.parametrize("gap, stall", [(0, 0), (2, 0), (0, 2)])
+def test_walkers_take_turns(shape, walkers, gap, stall):
+    shape = replace(shape, walkers=walkers)
+    cfg = ProcessorConfig(columns=16, tiles=4, walkers=4, encoders=8)
     charges = random_charges(shape, cfg)
     expected = expected_beats(shape, charges, cfg, fresh=False)
     for got in drained(shape, charges, len(expected), cfg=cfg, gap=gap, stall=stall, layers=2):
@@ -156,7 +199,7 @@ def test_does_not_touch_the_state_store_when_states_are_zero():
             await ctx.tick()
             ctx.set(dut.start, 0)
             ctx.set(dut.o.ready, 1)
-            ctx.set(dut.i.valid, 1)
+            ctx.set(dut.i[0].valid, 1)
             for _ in range(20):
                 *_, enable = await ctx.tick().sample(dut.states.enable)
                 assert not enable
@@ -177,7 +220,7 @@ def test_gives_a_beat_every_cycle_from_the_second_on():
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        ctx.set(dut.i.valid, 1)
+        ctx.set(dut.i[0].valid, 1)
         ctx.set(dut.o.ready, 1)
         for _ in range(beats + 1):
             *_, valid = await ctx.tick().sample(dut.o.valid)

@@ -8,7 +8,7 @@ from rtl.registers import registers
 from rtl.sequencer import COUNTS, ErrorCode, Sequencer
 from tests.streams import idle, simulate
 
-CFG = ProcessorConfig(columns=16, layers=4, classes=16, timesteps=5)
+CFG = ProcessorConfig(columns=16, tiles=4, walkers=4, layers=4, classes=16, timesteps=5)
 RUN = {"layers": 2, "timesteps": 3, "classes": 10, "rule": Rule.BUDGET, "threshold": 0}
 ADDRESSES = {register.inst_name: register.absolute_address for register in registers()}
 WORDS = {name: index for index, fields in enumerate(DESCRIPTOR) for name in fields}
@@ -210,7 +210,8 @@ def test_refuses_a_zero_where_something_is_counted(field):
     (0, "output_shift", len(GRAINS)), (0, "source", 1), (1, "source", 2), (1, "source", 63),
     (1, "readout", 0), (0, "output_pixels", 11), (0, "output_height", 4), (0, "output_width", 3),
     (0, "pool", 3), (0, "pool_area", 5), (1, "output_channels", RUN["classes"] + 1),
-    (1, "output_channels", RUN["classes"] - 1)])
+    (1, "output_channels", RUN["classes"] - 1), (0, "walker_shift", 3), (0, "walker_shift", 7),
+    (1, "walker_shift", 1)])
 def test_refuses_a_field_that_means_nothing(layer, field, value):
     changes = [{}, {}]
     changes[layer] = {field: value}
@@ -235,7 +236,9 @@ def test_an_illegal_layer_ends_a_run_that_has_begun():
 
 
 def test_every_word_of_a_descriptor_has_a_check_or_an_address():
-    # Words 7 to 12 hold addresses, which the stores check; 13 is the mask; 14 and 15 are not used.
+    # Words 7 to 12 hold addresses, which the stores check; 13 is the mask; 14 moves the kernel, which may
+    # lie beside the map; 15 is not used.
     assert len(DESCRIPTOR) == DESCRIPTOR_WORDS == 16
     assert {name for fields in DESCRIPTOR[7:] for name in fields} == {
-        "input_base", "output_base", "row_base", "group_rows", "parameter_base", "state_base", "mask"}
+        "input_base", "output_base", "row_base", "group_rows", "parameter_base", "state_base", "mask",
+        "window_hop", "line_back"}

@@ -21,15 +21,15 @@ def access(dut, *, write=None, read=None):
     """Set the ports for one cycle: ``write`` is (address, codes), ``read`` an address."""
     async def cycle(ctx):
         ctx.set(dut.write.enable, write is not None)
-        ctx.set(dut.read.enable, read is not None)
+        ctx.set(dut.reads[0].enable, read is not None)
         if write is not None:
             ctx.set(dut.write.address, write[0])
             ctx.set(dut.write.data, write[1])
         if read is not None:
-            ctx.set(dut.read.address, read)
+            ctx.set(dut.reads[0].address, read)
         *_, fault, address = await ctx.tick().sample(dut.fault, dut.fault_address)
         assert not fault or address == (read if write is None else write[0])
-        return fault, list(ctx.get(dut.read.data))
+        return fault, list(ctx.get(dut.reads[0].data))
     return cycle
 
 
@@ -96,7 +96,7 @@ def test_an_access_beyond_the_end_is_a_fault_and_such_a_write_changes_nothing(sp
             assert await access(dut, read=address)(ctx) == (
                 0, [word for word in range(first, first + span) for _ in range(LANES)])
         # Without enable an address means nothing.
-        ctx.set(dut.read.address, beyond)
+        ctx.set(dut.reads[0].address, beyond)
         ctx.set(dut.write.address, beyond)
         assert (await access(dut)(ctx))[0] == 0
 

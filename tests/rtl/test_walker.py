@@ -1,8 +1,9 @@
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from amaranth.utils import exact_log2
 
 from model.config import LANES, SILENT, ProcessorConfig
 from model.network import Layer
@@ -34,6 +35,7 @@ class Shape:
     padding: int = 1
     pool: int = 1
     out: int = 5
+    walkers: int = 1
 
     @property
     def words(self):
@@ -52,7 +54,11 @@ class Shape:
         return self.kernel_height * self.kernel_width * self.channels
 
     def descriptor(self):
-        return {"input_height": self.height, "input_width": self.width, "input_channels": self.channels,
+        step = self.pool * self.stride
+        return {"walker_shift": exact_log2(self.walkers), "window_hop": self.walkers * step,
+                "line_back": (self.output_width - self.walkers) * step,
+                "output_pixels": self.output_height * self.output_width,
+                "input_height": self.height, "input_width": self.width, "input_channels": self.channels,
                 "input_words": self.words, "kernel_height": self.kernel_height, "kernel_width": self.kernel_width,
                 "stride": self.stride, "padding": self.padding, "pool": self.pool,
                 "output_height": self.output_height, "output_width": self.output_width, "output_channels": self.out,
@@ -92,13 +98,16 @@ def own_lanes(shape, row, address, channels):
     return [code if lane // LANES in own else SILENT for lane, code in enumerate(row)]
 
 
-def expected_walk(shape, stored, silent=False):
-    """Every fetch in the order of the loops: codes, row of lane 0, columns in use, last of its pixel."""
+def expected_walk(shape, stored, silent=False, number=0):
+    """The fetches of a walker in the order of the loops: codes, row of lane 0, columns in use, last of its pixel."""
     cfg, walk = shape.cfg, []
-    for group in range(-(-shape.out // cfg.group_columns)):
-        columns = min(cfg.group_columns, shape.out - group * cfg.group_columns)
+    group_columns = cfg.group_columns // shape.walkers
+    for group in range(-(-shape.out // group_columns)):
+        columns = min(group_columns, shape.out - group * group_columns)
         for oy in range(shape.output_height):
             for ox in range(shape.output_width):
+                if (oy * shape.output_width + ox) % shape.walkers != number:
+                    continue
                 for py in range(shape.pool):
                     for px in range(shape.pool):
                         pixel = []
@@ -137,9 +146,9 @@ def read(fetch):
     return codes, fetch.row, fetch.columns, fetch.last
 
 
-def walk(shape, stored, *, count, walks=1, stall=0, silent=False):
+def walk(shape, stored, *, count, walks=1, stall=0, silent=False, number=0):
     """The fetches of ``walks`` walks of ``count`` each."""
-    dut = Walker(shape.cfg)
+    dut = Walker(shape.cfg, number)
     walked = []
 
     async def testbench(ctx):
@@ -168,6 +177,24 @@ def test_walks_the_loop_nest(seed):
     expected = known(expected_walk(shape, stored))
     for got in walk(shape, stored, count=len(expected), walks=2, stall=seed % 3):
         assert known(got) == expected
+
+
+@pytest.mark.parametrize("walkers", [2, 4])
+@pytest.mark.parametrize("shape", [
+    Shape(), Shape(width=5), Shape(height=7, width=8, pool=2, out=20), Shape(width=9, stride=2, channels=17, out=33),
+    Shape(height=6, width=14, pool=3, padding=0, out=70)])
+def test_walkers_take_turns_of_the_pooling_windows(shape, walkers):
+    shape = replace(shape, cfg=ProcessorConfig(columns=16, tiles=4, walkers=4, rows=4096, span=2), walkers=walkers)
+    assert shape.output_width >= walkers
+    _, stored = random_map(shape, 7)
+    alone = known(expected_walk(replace(shape, walkers=1), stored))
+    walks = [known(expected_walk(shape, stored, number=number)) for number in range(walkers)]
+    for number, expected in enumerate(walks):
+        assert known(walk(shape, stored, count=len(expected), walks=2, number=number)[0]) == expected
+    # Between them they see what one walker sees, once for each column group.
+    assert sum(codes != [SILENT] * len(codes) for walked in walks for codes, *_ in walked) * (
+        -(-shape.out // 64)) == sum(codes != [SILENT] * len(codes) for codes, *_ in alone) * (
+        -(-shape.out // (64 // walkers)))
 
 
 def test_random_shapes_meet_every_kind_of_loop():
