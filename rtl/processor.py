@@ -115,6 +115,9 @@ class Processor(wiring.Component):
 
             scales.read.address.eq(sequencer.timestep - 1),
             scales.read.enable.eq(sequencer.timestep != 0),
+            # The exit unit takes all logits of a readout, and its verdict ends the layer.
+            exit_unit.i.valid.eq(core.logits.valid),
+            exit_unit.i.payload.eq(core.logits.payload),
             exit_unit.rule.eq(registers.exit_rule),
             exit_unit.threshold.eq(registers.exit_threshold),
             exit_unit.shift.eq(registers.exit_shift),
@@ -134,7 +137,6 @@ class Processor(wiring.Component):
             self.trace_word.eq(core.emission.word),
         ]
         m.d.comb += [descriptors.index.eq(sequencer.next_index), sequencer.next_layer.eq(descriptors.layer)]
-        wiring.connect(m, core.logits, exit_unit.i)
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
         self.count(m, registers, sequencer, core.activity)
