@@ -232,6 +232,33 @@ def test_does_not_touch_the_state_store_when_states_are_zero():
         simulate(dut, drive)
 
 
+@pytest.mark.parametrize("encoders", [1, 4, 16])
+def test_beats_of_a_readout_are_as_many_cycles_apart_as_they_have_logits(encoders):
+    cfg = ProcessorConfig(columns=32, encoders=encoders)
+    dut = Drain(cfg)
+    offered = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, {**Shape(out=45, pixels=1).descriptor(), "readout": 1})
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.i[0].valid, 1)
+        ctx.set(dut.o.ready, 1)
+        for cycle in range(50):
+            *_, valid, lanes = await ctx.tick().sample(dut.o.valid, dut.o.p.place.lanes)
+            if valid:
+                offered.append((cycle, lanes.bit_count()))
+
+    simulate(dut, testbench)
+    # Two column groups, of 32 and 13 classes.
+    cycle = 1
+    for found, (at, logits) in enumerate(offered[:32 // encoders + -(-13 // encoders)]):
+        assert (at, logits) == (cycle, min(encoders, (32 - cycle + 1) if cycle <= 32 else 45 - cycle + 1)), found
+        cycle += logits
+    assert cycle == 46
+
+
 def test_gives_a_beat_every_cycle_from_the_second_on():
     shape = Shape(out=30, pixels=4, pool=2)
     cfg = ProcessorConfig(columns=32, encoders=4)
