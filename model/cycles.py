@@ -28,7 +28,7 @@ CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
 FILL = 7
 # Beats that follow a waiting pixel into the tile; the one behind them is seen to wait.
-BEHIND = 2
+BEHIND = 3
 # Stages of the fire unit, up to the spikes.
 FIRE = 4
 # From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,

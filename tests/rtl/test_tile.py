@@ -123,8 +123,8 @@ def test_the_next_pixel_integrates_while_the_charges_wait_and_stalls_when_it_is_
 
     async def testbench(ctx):
         await load(dut, [[0] * 16])(ctx)
-        # All of these are accepted though nothing is taken: two more events fit behind a complete pixel.
-        await put_all(ctx, dut.i, [event(0, last=1), event(0), event(0), event(0, last=1), event(0), event(0)])
+        # All of these are accepted though nothing is taken: three more events fit behind a complete pixel.
+        await put_all(ctx, dut.i, [event(0, last=1), event(0), event(0), event(0, last=1), *[event(0)] * 3])
         ctx.set(dut.i.payload, event(0, last=1))
         ctx.set(dut.i.valid, 1)
         for _ in range(10):
@@ -132,10 +132,12 @@ def test_the_next_pixel_integrates_while_the_charges_wait_and_stalls_when_it_is_
             assert ctx.get(dut.o.valid) and list(ctx.get(dut.o.payload)) == [ONE] * 16
             await ctx.tick()
         assert list(await take(ctx, dut.o)) == [ONE] * 16
-        # The event that was on offer went in while they were taken.
+        # The event that was on offer goes in behind the one that was held.
+        assert ctx.get(dut.i.ready)
+        await ctx.tick()
         ctx.set(dut.i.valid, 0)
         assert list(await take(ctx, dut.o)) == [3 * ONE] * 16
-        assert list(await take(ctx, dut.o)) == [3 * ONE] * 16
+        assert list(await take(ctx, dut.o)) == [4 * ONE] * 16
         for _ in range(10):
             assert not ctx.get(dut.o.valid)
             await ctx.tick()
