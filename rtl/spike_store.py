@@ -14,7 +14,7 @@ __all__ = ["SpikeStore"]
 
 
 class SpikeStore(wiring.Component):
-    """A memory of spike words. Reading a row in the cycle in which one of its words is written gives the words before.
+    """A memory of spike words. No row may be read in the cycle in which one of its words is written.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ class SpikeStore(wiring.Component):
         cfg = self.cfg
         span_shift = exact_log2(cfg.span)
         m.submodules.memory = rows = memory.Memory(shape=unsigned(cfg.span * WORD_WIDTH),
-                                                   depth=cfg.spike_words // cfg.span, init=[])
+                                                   depth=cfg.spike_words // cfg.span, init=[],
+                                                   attrs={"no_rw_check": 1})
         write_port = rows.write_port(granularity=WORD_WIDTH)
 
         write_fault = self.write.enable & (self.write.address >= cfg.spike_words)

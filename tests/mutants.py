@@ -213,7 +213,7 @@ MUTANTS = (
            "test_exit.py::test_matches_model_on_both_sides_of_every_threshold"),
 
     Mutant("readout gives the lowest lane of every beat", "readout.py",
-           "self.i.p.potentials[lane]", "self.i.p.potentials[0]",
+           "potentials >> len(value)", "potentials",
            "test_readout.py::test_gives_each_neuron_once_and_marks_the_last"),
     Mutant("signature misses words", "signature.py",
            "write_port.en.eq(valid)", "write_port.en.eq(valid & ~word[-1])",
@@ -264,7 +264,7 @@ MUTANTS = (
            '    "stride", "pool",', '    "pool",',
            "test_sequencer.py::test_an_illegal_layer_ends_a_run_that_has_begun"),
     Mutant("sequencer takes the descriptor of the layer that ended", "sequencer.py",
-           "layer.eq(self.next_layer)]", "layer.eq(layer)]",
+           "layer.eq(self.next_layer),", "layer.eq(layer),",
            "test_sequencer.py::test_runs_layers_inside_timesteps_with_their_masks"),
     Mutant("sequencer begins with the layer after the first", "sequencer.py",
            "self.done.eq(1)\n                    m.d.sync += self.next_index.eq(0)", "self.done.eq(1)",
