@@ -71,6 +71,8 @@ class Walker(wiring.Component):
         ky, kx = Signal.like(layer.kernel_height), Signal.like(layer.kernel_width)
         # Rows of the spike store that a pixel spans; the last may hold words of others, before or behind.
         chunk = Signal.like(layer.input_words)
+        # Channels of this pixel from this chunk on.
+        chunk_channels = Signal.like(layer.input_channels)
 
         # Where the kernel's corner lies on the map: at the window's first pixel, and at this pixel.
         corner_shape = signed(len(layer.input_height) + 3)
@@ -84,7 +86,7 @@ class Walker(wiring.Component):
         m.d.comb += nothing.eq(self.silent | (ky >= layer.kernel_height) | (tap_y >= layer.input_height)
                                | (kx >= layer.kernel_width) | (tap_x >= layer.input_width))
 
-        chunk_last = nothing | (((chunk + 1) << ceil_log2(cfg.span_lanes)) >= layer.input_channels)
+        chunk_last = nothing | (chunk_channels <= cfg.span_lanes)
         kx_last = nothing | (kx + 1 == layer.kernel_width) | (tap_x + 1 == layer.input_width)
         ky_last = nothing | (ky + 1 == layer.kernel_height) | (tap_y + 1 == layer.input_height)
         px_last = px + 1 == layer.pool
@@ -113,7 +115,10 @@ class Walker(wiring.Component):
             return counter.eq(Mux(last, 0, counter + 1))
 
         with m.If(step & walking):
-            m.d.sync += next_of(chunk, chunk_last)
+            m.d.sync += [
+                next_of(chunk, chunk_last),
+                chunk_channels.eq(Mux(chunk_last, layer.input_channels, chunk_channels - cfg.span_lanes)),
+            ]
             with m.If(chunk_last):
                 m.d.sync += [kx.eq(kx + 1), tap_x.eq(tap_x + 1)]
             with m.If(tap_done):
@@ -131,14 +136,20 @@ class Walker(wiring.Component):
                 with m.Else():
                     m.d.sync += place(y, tap_y, ky, y + layer.stride)
             with m.If(window_done):
-                next_x = window_x + Mux(line_done, -layer.line_back, layer.window_hop)
-                m.d.sync += [
-                    window.eq(window + walkers),
-                    ox.eq(ox + walkers - Mux(line_done, layer.output_width, 0)),
-                    window_x.eq(next_x), *place(x, tap_x, kx, next_x),
-                ]
-            with m.If(window_done & line_done):
-                m.d.sync += [window_y.eq(y + layer.stride), *place(y, tap_y, ky, y + layer.stride)]
+                m.d.sync += window.eq(window + walkers)
+                with m.If(line_done):
+                    first_x = window_x - layer.line_back
+                    m.d.sync += [
+                        ox.eq(ox + walkers - layer.output_width),
+                        window_x.eq(first_x), *place(x, tap_x, kx, first_x),
+                        window_y.eq(y + layer.stride), *place(y, tap_y, ky, y + layer.stride),
+                    ]
+                with m.Else():
+                    next_x = window_x + layer.window_hop
+                    m.d.sync += [
+                        ox.eq(ox + walkers),
+                        window_x.eq(next_x), *place(x, tap_x, kx, next_x),
+                    ]
             with m.If(group_done):
                 m.d.sync += [
                     window.eq(self.number), ox.eq(self.number),
@@ -155,15 +166,16 @@ class Walker(wiring.Component):
                 group_row.eq(layer.row_base),
                 window.eq(self.number), ox.eq(self.number),
                 Cat(py, px, chunk).eq(0),
+                chunk_channels.eq(layer.input_channels),
                 window_x.eq(left), *place(x, tap_x, kx, left),
                 window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
             ]
 
-        # Stage 1: input pixel and tap.
+        # Stage 1: input pixel and tap, and where those of this chunk begin.
         pixel, tap = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
+        chunk_address, chunk_row = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
         placed = Signal(Fetch(cfg))
-        placed_chunk = Signal.like(chunk)
-        placed_row = Signal(ADDRESS_WIDTH)
+        placed_channels = Signal.like(chunk_channels)
         placed_valid, placed_reads = Signal(), Signal()
         # Stage 2: spike store address and row.
         address, row = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
@@ -180,17 +192,17 @@ class Walker(wiring.Component):
             m.d.sync += [
                 pixel.eq(tap_y[:len(layer.input_height)] * layer.input_width + tap_x[:len(layer.input_width)]),
                 tap.eq(ky * layer.kernel_width + kx),
-                placed_chunk.eq(chunk),
-                placed_row.eq(group_row),
+                chunk_address.eq(layer.input_base + (chunk << exact_log2(cfg.span))),
+                chunk_row.eq(group_row + (chunk << ceil_log2(cfg.span_lanes))),
+                placed_channels.eq(chunk_channels),
                 placed.columns.eq(Mux(group_last, channels_left, group_columns)),
                 placed.last.eq(pixel_done),
                 placed_valid.eq(walking),
                 placed_reads.eq(walking & ~nothing),
 
-                address.eq(layer.input_base + pixel[:20] * layer.input_words
-                           + (placed_chunk << exact_log2(cfg.span))),
-                row.eq(placed_row + tap[:16] * layer.input_channels + (placed_chunk << ceil_log2(cfg.span_lanes))),
-                channels.eq(layer.input_channels - (placed_chunk << ceil_log2(cfg.span_lanes))),
+                address.eq(chunk_address + pixel[:20] * layer.input_words),
+                row.eq(chunk_row + tap[:16] * layer.input_channels),
+                channels.eq(placed_channels),
                 addressed.eq(placed),
                 addressed_valid.eq(placed_valid),
                 addressed_reads.eq(placed_reads),

@@ -83,8 +83,7 @@ MUTANTS = (
            "test_tile.py::test_adds_every_weight_code_at_every_level"),
 
     Mutant("walker forgets the padding after the first line", "walker.py",
-           "Mux(line_done, -layer.line_back, layer.window_hop)",
-           "Mux(line_done, layer.padding - layer.line_back, layer.window_hop)",
+           "first_x = window_x - layer.line_back", "first_x = window_x + layer.padding - layer.line_back",
            "test_walker.py::test_walks_the_loop_nest"),
     Mutant("walker counts taps from the first one inside the map", "walker.py",
            "tap.eq(ky", "tap.eq((ky - Mux(y < 0, -y, 0))",
@@ -105,10 +104,10 @@ MUTANTS = (
            "read.row.eq(row - (first << ceil_log2(LANES)))", "read.row.eq(row)",
            "test_walker.py::test_the_rows_of_a_pixel_hold_what_the_model_reads"),
     Mutant("walker counts rows of the store as words", "walker.py",
-           "(placed_chunk << exact_log2(cfg.span))", "placed_chunk",
+           "(chunk << exact_log2(cfg.span))", "chunk",
            "test_walker.py::test_fetches_a_pixel_in_as_few_rows_as_hold_it_and_nothing_of_its_neighbours"),
     Mutant("walker fetches once more after a full row", "walker.py",
-           ">= layer.input_channels", "> layer.input_channels",
+           "chunk_channels <= cfg.span_lanes", "chunk_channels < cfg.span_lanes",
            "test_walker.py::test_fetches_a_pixel_in_as_few_rows_as_hold_it_and_nothing_of_its_neighbours"),
 
     Mutant("walker begins where the first one does", "walker.py",
