@@ -122,7 +122,6 @@ class Sequencer(wiring.Component):
         # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
         before = Signal(cfg.timesteps)
         now = Signal(cfg.timesteps)
-        m.d.comb += now.eq(before + 1)
         active = (layer.mask & now).any()
         # Which maps hold no spikes: that of layer n is bit n + 1, the picture is bit 0.
         silent_maps = Signal(cfg.layers + 1)
@@ -134,7 +133,7 @@ class Sequencer(wiring.Component):
             self.failure.layer.eq(self.layer_index),
         ]
         wrong_setting, setting_address = self.check_settings(m)
-        wrong_field, field_word = self.check_descriptor(m, layer_last)
+        wrong_field, field_word = self.check_next_descriptor(m, next_last)
 
         def fail(code, detail):
             m.d.comb += [self.failed.eq(1), self.failure.code.eq(code), self.failure.detail.eq(detail)]
@@ -157,7 +156,8 @@ class Sequencer(wiring.Component):
                 with m.Else():
                     m.d.sync += [
                         self.timestep.eq(self.timestep + 1),
-                        before.eq(Cat(C(1, 1), before)),
+                        now.eq(now << 1),
+                        before.eq(now | before),
                     ]
 
         with m.FSM() as fsm:
@@ -172,6 +172,7 @@ class Sequencer(wiring.Component):
                         m.d.sync += [
                             self.timestep.eq(1),
                             self.best.eq(0),
+                            now.eq(1),
                             before.eq(0),
                             silent_maps.eq(~1),
                         ]
@@ -211,16 +212,12 @@ class Sequencer(wiring.Component):
             m.d.comb += [wrong.eq(1), address.eq(addresses["exit_threshold"])]
         return wrong, address
 
-    def check_descriptor(self, m, layer_last):
-        """Whether a field could hang the datapath or means nothing, and the index of its word."""
-        cfg, layer = self.cfg, self.layer
-        # The products are those of the next layer, so that they are there when it is checked.
-        output_area = Signal.like(layer.output_pixels)
-        window_area = Signal.like(layer.pool_area)
-        m.d.sync += [
-            output_area.eq(self.next_layer.output_height * self.next_layer.output_width),
-            window_area.eq(self.next_layer.pool * self.next_layer.pool),
-        ]
+    def check_next_descriptor(self, m, next_last):
+        """Whether a field could hang the datapath or means nothing, and the index of its word.
+
+        Looks at the next descriptor, and answers in the cycle after, in which it may be ``layer``.
+        """
+        cfg, layer = self.cfg, self.next_layer
         grain_shifts = len(GRAINS)
         checks = [(name, layer[name] == 0) for name in COUNTS] + [
             ("reset", layer.reset > max(Reset)),
@@ -228,23 +225,32 @@ class Sequencer(wiring.Component):
             ("input_shift", layer.input_shift >= grain_shifts),
             ("output_shift", layer.output_shift >= grain_shifts),
             # A layer reads the picture or a layer before it.
-            ("source", layer.source > self.layer_index),
+            ("source", layer.source > self.next_index),
             # Only the picture is the same in every timestep.
             ("recall", layer.recall & ((layer.source != 0) | layer.readout)),
             # The last layer, and no other, is the readout; it emits each class once.
-            ("readout", layer.readout != layer_last),
+            ("readout", layer.readout != next_last),
             ("walker_shift", (1 << layer.walker_shift) > cfg.walkers),
             # Every walker has a pooling window on the first line.
             ("walker_shift", (1 << layer.walker_shift) > layer.output_width),
-            ("output_pixels", layer.output_pixels != output_area),
             ("output_pixels", layer.readout & (layer.output_pixels != 1)),
-            ("pool_area", layer.pool_area != window_area),
             ("pool", layer.readout & (layer.pool != 1)),
             ("output_channels", layer.readout & (layer.output_channels != self.run.classes)),
         ]
-        wrong, word = Signal(), Signal(range(DESCRIPTOR_WORDS))
         words = {name: index for index, fields in enumerate(DESCRIPTOR) for name in fields}
+        wrong, word = Signal(), Signal(range(DESCRIPTOR_WORDS))
+        m.d.sync += wrong.eq(0)
         for name, broken in checks:
             with m.If(broken):
-                m.d.comb += [wrong.eq(1), word.eq(words[name])]
-        return wrong, word
+                m.d.sync += [wrong.eq(1), word.eq(words[name])]
+
+        # A multiplication takes a cycle, so products are compared in the next.
+        wrong_field, field_word = Signal(), Signal.like(word)
+        m.d.comb += [wrong_field.eq(wrong), field_word.eq(word)]
+        for name, one, other in (("output_pixels", layer.output_height, layer.output_width),
+                                 ("pool_area", layer.pool, layer.pool)):
+            product = Signal.like(layer[name], name=f"product_{name}")
+            m.d.sync += product.eq(one * other)
+            with m.If(self.layer[name] != product):
+                m.d.comb += [wrong_field.eq(1), field_word.eq(words[name])]
+        return wrong_field, field_word
