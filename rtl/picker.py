@@ -1,14 +1,26 @@
 """Fetched spikes to events. Twin of :mod:`model.picker`."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from model.config import SILENT, ProcessorConfig
+from model.config import CODE_WIDTH, SILENT, ProcessorConfig
 
 from .layouts import Event, Fetch
 
 __all__ = ["Picker"]
+
+
+class Found(data.StructLayout):
+    """What waits in some of the lanes of a fetch."""
+
+    def __init__(self, lanes: int):
+        super().__init__({
+            "any": 1,                   # a spike
+            "several": 1,               # more than one
+            "lane": range(lanes),       # of the lowest
+            "code": CODE_WIDTH,
+        })
 
 
 class Picker(wiring.Component):
@@ -47,21 +59,15 @@ class Picker(wiring.Component):
         waiting = Signal(lanes)
         full = Signal()
 
-        lowest = Signal(range(lanes))
-        for lane in reversed(range(lanes)):
-            with m.If(waiting[lane]):
-                m.d.comb += lowest.eq(lane)
-        rest = Signal(lanes)
-        m.d.comb += rest.eq(waiting & (waiting - 1))
-
+        lowest = self.lowest(m, waiting, fetch.codes)
         m.d.comb += [
             self.o.valid.eq(full),
-            self.o.p.row.eq(fetch.row + lowest),
-            self.o.p.level.eq(fetch.codes[lowest] << self.grain_shift),
+            self.o.p.row.eq(fetch.row + lowest.lane),
+            self.o.p.level.eq(lowest.code << self.grain_shift),
             self.o.p.columns.eq(fetch.columns),
-            self.o.p.spike.eq(waiting.any()),
-            self.o.p.last.eq(fetch.last & ~rest.any()),
-            self.i.ready.eq(~full | (self.o.ready & ~rest.any())),
+            self.o.p.spike.eq(lowest.any),
+            self.o.p.last.eq(fetch.last & ~lowest.several),
+            self.i.ready.eq(~full | (self.o.ready & ~lowest.several)),
         ]
         with m.If(self.i.ready):
             m.d.sync += [
@@ -70,6 +76,24 @@ class Picker(wiring.Component):
                 waiting.eq(Cat(code != SILENT for code in self.i.p.codes)),
             ]
         with m.Elif(self.o.ready):
-            m.d.sync += waiting.eq(rest)
+            m.d.sync += waiting.eq(waiting & (waiting - 1))
 
         return m
+
+    def lowest(self, m, waiting, codes):
+        """What waits in all lanes: first in pairs of lanes, then in pairs of pairs, and so on."""
+        lanes = len(waiting)
+        found = [Signal(Found(lanes), name=f"found_{lane}") for lane in range(lanes)]
+        for lane, one in enumerate(found):
+            m.d.comb += [one.any.eq(waiting[lane]), one.lane.eq(lane), one.code.eq(codes[lane])]
+        while len(found) > 1:
+            pairs = list(zip(found[::2], found[1::2]))
+            found = [Signal(Found(lanes), name=f"found_{pair}_of_{len(pairs)}") for pair in range(len(pairs))]
+            for both, (low, high) in zip(found, pairs):
+                m.d.comb += [
+                    both.any.eq(low.any | high.any),
+                    both.several.eq(low.several | high.several | (low.any & high.any)),
+                    both.lane.eq(Mux(low.any, low.lane, high.lane)),
+                    both.code.eq(Mux(low.any, low.code, high.code)),
+                ]
+        return found[0]

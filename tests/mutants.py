@@ -52,13 +52,13 @@ class Mutant:
 
 MUTANTS = (
     Mutant("picker skips the last lane", "picker.py",
-           "for lane in reversed(range(lanes)):", "for lane in reversed(range(lanes - 1)):",
+           "enumerate(found):", "enumerate(found[:-1]):",
            "test_picker.py::test_one_spike_is_found_in_any_lane"),
     Mutant("picker: an empty fetch completes no pixel", "picker.py",
-           "fetch.last & ~rest.any()", "fetch.last & ~rest.any() & waiting.any()",
+           "fetch.last & ~lowest.several", "fetch.last & ~lowest.several & lowest.any",
            "test_picker.py::test_an_empty_fetch_is_one_beat_that_can_complete_a_pixel"),
     Mutant("picker ignores the grain of the slots", "picker.py",
-           "fetch.codes[lowest] << self.grain_shift", "fetch.codes[lowest]",
+           "lowest.code << self.grain_shift", "lowest.code",
            "test_picker.py::test_matches_model"),
 
     Mutant("tile truncates after the sign", "tile.py",
