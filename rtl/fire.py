@@ -155,16 +155,20 @@ class Fire(wiring.Component):
         return half, whole
 
     def normalise(self, m, potential, gain, whole):
-        """The potential with its leading one in bit ``fraction_width - 1``, and its level above the gain, at least."""
+        """The potential with its leading one in bit ``fraction_width - 1``, and its level above the gain, at least.
+
+        The level is given as a slot begins with it: a division by the grain that rounds up becomes one that floors.
+        """
         fraction_width = self.cfg.numerics.fraction_width
         # A positive potential has no sign bit to look at.
         amount = potential[:-1]
         position = leading_one(m, amount)
         normal = Signal(fraction_width)
         level = Signal(signed(9))
+        rounded = 4 * (fraction_width - 1) - whole + (1 << self.layer.output_shift) - 1
         m.d.comb += [
             normal.eq((amount << (fraction_width - 1)) >> position),
-            level.eq(4 * (fraction_width - 1 - position) - whole - gain),
+            level.eq((rounded - gain) - (position << 2)),
         ]
         return normal, level
 
@@ -173,17 +177,19 @@ class Fire(wiring.Component):
         counts = [sum(normal < threshold for threshold in thresholds(self.cfg.numerics.fraction_width, on_half))
                   for on_half in (0, 1)]
         missed = Signal(range(5))
-        # The first slot at or after the level: a division by the grain that rounds up.
-        slot = Signal(signed(9))
+        reached = Signal(signed(9))
+        # What may be missed of the window's levels.
+        room = Signal(signed(10))
         m.d.comb += [
             missed.eq(Mux(half, counts[1], counts[0])),
-            slot.eq((level + missed + (1 << self.layer.output_shift) - 1) >> self.layer.output_shift),
+            reached.eq(level + missed),
+            room.eq((self.layer.window << self.layer.output_shift) - level),
         ]
         code = Signal(CODE_WIDTH)
-        with m.If(~positive | (slot >= self.layer.window)):
+        with m.If(~positive | (missed >= room)):
             m.d.comb += code.eq(SILENT)
-        with m.Elif(slot > 0):
-            m.d.comb += code.eq(slot)
+        with m.Elif(reached >= 0):
+            m.d.comb += code.eq(reached >> self.layer.output_shift)
         return code
 
     def magnitude(self, m, code, gain):

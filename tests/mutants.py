@@ -140,7 +140,7 @@ MUTANTS = (
            "test_drain.py::test_recalls_every_charge_from_where_the_state_of_its_neuron_lies"),
 
     Mutant("fire is a slot late", "fire.py",
-           "(level + missed + (1 << self.layer.output_shift) - 1)", "(level + missed + (1 << self.layer.output_shift))",
+           "(1 << self.layer.output_shift) - 1", "(1 << self.layer.output_shift)",
            "test_fire.py::test_the_first_slot_fires_at_one_and_the_last_slot_ends_the_window"),
     Mutant("fire: above the threshold instead of at it", "fire.py",
            "normal < threshold for", "normal <= threshold for",
@@ -152,7 +152,7 @@ MUTANTS = (
            "level.eq(gain + (code << self.layer.output_shift))", "level.eq(code << self.layer.output_shift)",
            "test_fire.py::test_subtracts_in_the_scale_of_the_column"),
     Mutant("fire: a window with one slot too many", "fire.py",
-           "slot >= self.layer.window", "slot > self.layer.window",
+           "room.eq((self.layer.window <<", "room.eq((self.layer.window + 1 <<",
            "test_fire.py::test_the_first_slot_fires_at_one_and_the_last_slot_ends_the_window"),
     Mutant("fire: lanes without a neuron spike", "fire.py",
            "place.lanes[lane] & ~layer.readout", "~layer.readout",
@@ -170,7 +170,7 @@ MUTANTS = (
            "self.o.ready & layer.stateful", "self.o.ready",
            "test_fire.py::test_a_layer_that_keeps_nothing_writes_nothing"),
     Mutant("fire: potentials below zero spike", "fire.py",
-           "~positive | (slot", "(slot",
+           "~positive | (missed", "(missed",
            "test_fire.py::test_only_a_positive_potential_fires_however_low_the_threshold"),
 
     Mutant("pool keeps the latest spike", "pool.py",
