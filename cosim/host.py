@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, select
+from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from model.config import ProcessorConfig
@@ -39,6 +41,8 @@ class Result:
         One per layer.
     counters : dict of int
         By the names of HARDWARE_COUNTERS.
+    visits : list of list of int
+        Cycles of every layer in every timestep, as seen on the ports.
     """
 
     class_index: int
@@ -46,6 +50,7 @@ class Result:
     logits: list[int]
     signatures: list[int]
     counters: dict[str, int]
+    visits: list[list[int]]
 
 
 class Host:
@@ -58,7 +63,9 @@ class Host:
         self.axi.write_if.log.setLevel("WARNING")
         self.axi.read_if.log.setLevel("WARNING")
         self.classes = self.layers = self.picture_words = 0
+        self.visits = []
         Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start()
+        cocotb.start_soon(self.watch())
 
     async def reset(self):
         """Hold the reset for four cycles, see that this is the processor we expect, then ask for interrupts.
@@ -78,14 +85,34 @@ class Host:
 
     async def identify(self):
         cfg = self.cfg
-        names = ("capability_columns", "capability_tiles", "capability_spikes", "capability_state_words",
-                 "capability_parameter_words", "capability_limits")
-        expected = (cfg.columns | cfg.tiles << 16 | cfg.encoders << 24,
-                    cfg.rows | cfg.walkers << 24, cfg.spike_words | cfg.span << 24,
-                    cfg.state_words, cfg.parameter_words, cfg.layers | cfg.timesteps << 8 | cfg.classes << 16)
-        for name, value, got in zip(names, expected, await self.read(names[0], len(names))):
-            if got != value:
-                raise HostError(f"the processor's {name} is {got:#x}, expected {value:#x}")
+        capabilities = {
+            "columns": cfg.columns | cfg.tiles << 16 | cfg.encoders << 24,
+            "tiles": cfg.rows | cfg.walkers << 24,
+            "spikes": cfg.spike_words | cfg.span << 24,
+            "state_words": cfg.state_words,
+            "charge_words": cfg.charge_words,
+            "parameter_words": cfg.parameter_words,
+            "limits": cfg.layers | cfg.timesteps << 8 | cfg.classes << 16,
+        }
+        for name, expected in capabilities.items():
+            got, = await self.read(f"capability_{name}")
+            if got != expected:
+                raise HostError(f"the processor's capability_{name} is {got:#x}, expected {expected:#x}")
+
+    async def watch(self):
+        """Time the layers of every run, by the ports that say which one it is."""
+        dut = self.dut
+        while True:
+            await RisingEdge(dut.busy)
+            self.visits, since = [], get_sim_time("ns")
+            while dut.busy.value:
+                timestep = dut.trace_timestep.value.to_unsigned()
+                await select(dut.busy.value_change, dut.trace_timestep.value_change, dut.trace_layer.value_change)
+                # Ports that change together wake us one by one.
+                if (now := get_sim_time("ns")) > since:
+                    self.visits += [[] for _ in range(len(self.visits), timestep)]
+                    self.visits[-1].append(round((now - since) / CLOCK_PERIOD_NS))
+                    since = now
 
     def address(self, name: str) -> int:
         """Byte address of a register or window."""
@@ -165,4 +192,4 @@ class Host:
         logits = np.array(await self.read("logits", self.classes), np.uint32).view(np.int32).tolist()
         return Result(class_index=answer & 0xffff, timestep=answer >> 16, logits=logits,
                       signatures=await self.read("signatures", self.layers),
-                      counters=dict(zip(HARDWARE_COUNTERS, counters)))
+                      counters=dict(zip(HARDWARE_COUNTERS, counters)), visits=self.visits)

@@ -27,6 +27,7 @@ def expected_result(decision: Decision, index: int) -> dict:
         "signatures": decision.signatures[index].tolist(),
         "counters": {name: int(counter[index].sum()) for name, counter in decision.counters.items()},
         "cycles": {name: int(counter[index].sum()) for name, counter in decision.cycles.items()},
+        "layer cycles": decision.visits[index][:int(decision.timesteps[index])].tolist(),
     }
 
 
@@ -39,6 +40,7 @@ def first_difference(expected: dict, result: Result) -> str | None:
         "signatures": result.signatures,
         "counters": {name: result.counters[name] for name in expected["counters"]},
         "cycles": {name: result.counters[name] for name in expected["cycles"]},
+        "layer cycles": result.visits,
     }
     for name, value in expected.items():
         if got[name] != value:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["QUANTITIES", "Agreement", "Picture", "SweepPoint", "Raster", "NetworkResult", "Results"]
 
 # What model and gateware must agree on, for every picture.
-QUANTITIES = ("class", "exit timestep", "logits", "signatures", "counters", "cycles")
+QUANTITIES = ("class", "exit timestep", "logits", "signatures", "counters", "cycles", "layer cycles")
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -131,6 +131,11 @@ extern "C" {
 #define FIRSTLIGHT__CYCLE_LIMIT__VALUE_bw 32
 #define FIRSTLIGHT__CYCLE_LIMIT__VALUE_reset 0xffffffff
 
+// reg - firstlight::capability_charge_words
+#define FIRSTLIGHT__CAPABILITY_CHARGE_WORDS__VALUE_bm 0xffffffff
+#define FIRSTLIGHT__CAPABILITY_CHARGE_WORDS__VALUE_bp 0
+#define FIRSTLIGHT__CAPABILITY_CHARGE_WORDS__VALUE_bw 32
+
 // reg - firstlight::network
 #define FIRSTLIGHT__NETWORK__LAYERS_bm 0xff
 #define FIRSTLIGHT__NETWORK__LAYERS_bp 0
@@ -241,7 +246,7 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t error;
     uint32_t error_detail;
     uint32_t cycle_limit;
-    uint8_t RESERVED_3c_3f[0x4];
+    uint32_t capability_charge_words;
     uint32_t network;
     uint32_t exit;
     uint32_t exit_threshold;

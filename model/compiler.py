@@ -64,7 +64,7 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "readout": layer.readout, "stateful": stateful, "reset": layer.reset, "leak_shift": layer.leak_shift,
             "weight_shift": _log2(layer.weight_grain), "input_shift": _log2(grain),
             "output_shift": _log2(layer.coding.grain), "nearest": layer.coding.nearest,
-            "window": layer.coding.window, "hold": layer.hold, "source": index,
+            "window": layer.coding.window, "hold": layer.hold, "recall": layer.recall, "source": index,
             "input_height": maps[index][1], "input_width": maps[index][2],
             "input_channels": layer.in_channels, "input_words": cfg.pixel_words(layer.in_channels),
             "kernel_height": layer.kernel[0], "kernel_width": layer.kernel[1],
@@ -84,6 +84,9 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
         parameter_words += len(parameters[-1])
         if stateful:
             state_words += _beats(layer, cfg) * pixels * layer.pool ** 2
+        if stateful and layer.recall:
+            # The charges lie in their store where the states lie in theirs.
+            _fit(network, "charge_words", state_words, cfg.charge_words)
         grain = layer.coding.grain
     _fit(network, "rows", rows, cfg.rows)
     _fit(network, "parameter_words", parameter_words, cfg.parameter_words)

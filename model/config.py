@@ -108,6 +108,8 @@ class ProcessorConfig:
         Depth of the spike store, in words of 16 codes; a multiple of ``span``: at least two rows.
     state_words : int
         Depth of the state store, in words of ``encoders`` potentials.
+    charge_words : int
+        Depth of the charge store, in words of ``encoders`` charges that the first layer recalls.
     parameter_words : int
         Depth of the parameter store, in words of ``encoders`` (bias, gain) pairs.
     layers : int
@@ -132,6 +134,7 @@ class ProcessorConfig:
     span: int = 1
     spike_words: int = 2048
     state_words: int = 4096
+    charge_words: int = 1024
     parameter_words: int = 256
     layers: int = 16
     classes: int = 64
@@ -148,8 +151,9 @@ class ProcessorConfig:
         if self.span not in (1, 2, 4, 8):
             raise ValueError(f"span must be 1, 2, 4 or 8, not {self.span}")
         for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2 * self.span, 1 << 20),
-                                ("state_words", 2, 1 << 20), ("parameter_words", 2, 1 << 16),
-                                ("layers", 2, 64), ("classes", 2, 1024), ("timesteps", 2, 32)):
+                                ("state_words", 2, 1 << 20), ("charge_words", 2, 1 << 20),
+                                ("parameter_words", 2, 1 << 16), ("layers", 2, 64), ("classes", 2, 1024),
+                                ("timesteps", 2, 32)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}, not {value}")
@@ -199,7 +203,7 @@ class ProcessorConfig:
 PRESETS = {
     # One small tile: fits the smallest boards and runs the digits networks.
     "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
-                            parameter_words=128, layers=8, classes=16),
+                            charge_words=512, parameter_words=128, layers=8, classes=16),
     # Two tiles of 32 columns, each with its walker: the one to start with.
     "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2, walkers=2),
 }

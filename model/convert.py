@@ -38,8 +38,8 @@ def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: in
     """The network in the numbers of the hardware.
 
     Batch norm is folded in float64, then weights are rounded to codes: each output channel under its own scale,
-    the readout under one. A linear layer becomes a convolution whose kernel covers the map, and a first layer with few
-    synapses is unfolded.
+    the readout under one. A linear layer becomes a convolution whose kernel covers the map. A first layer with few
+    synapses is unfolded; over several timesteps, it recalls its charge.
 
     Parameters
     ----------
@@ -59,6 +59,8 @@ def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: in
         name=header.name, shape=header.shape, input_coding=header.input_coding, layers=layers,
         timesteps=header.timesteps, exit=Exit(rule=Rule[header.exit.rule.upper()], threshold=header.exit.threshold),
         numerics=numerics)
+    if network.timesteps > 1 and not layers[0].readout:
+        network = replace(network, layers=(replace(layers[0], recall=True), *layers[1:]))
     few = layers[0].weight[0].numel() <= unfold_limit
     return unfolded(network) if few and header.layers[0].kind == "conv" else network
 

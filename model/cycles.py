@@ -21,7 +21,7 @@ from .config import SILENT, ProcessorConfig
 from .network import Layer
 from .tiling import Tiling
 
-__all__ = ["CHECK", "Cycles", "layer_cycles", "weighing_cycles"]
+__all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "weighing_cycles"]
 
 # The check of a descriptor, in which a layer is skipped or starts.
 CHECK = 1
@@ -83,6 +83,19 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
             ended = ended - -(-layer.out_channels // cfg.encoders) + layer.out_channels
     busy = events * len(tiling.groups)
     return Cycles(total=CHECK + ended + TAIL, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
+
+
+def recall_cycles(charge: Tensor, tiling: Tiling, cfg: ProcessorConfig) -> Cycles:
+    """The cycles of a layer in a timestep in which it recalls its charge: nothing is walked, and every beat drained.
+
+    Parameters
+    ----------
+    charge : Tensor, int32, (images, out, pixels)
+    """
+    images, _, pixels = charge.shape
+    beats = sum(-(-columns // cfg.encoders) for columns in tiling.groups)
+    none = torch.zeros(images, dtype=torch.int64)
+    return Cycles(total=none + CHECK + pixels * beats + TAIL, busy=none, empty=none, fire=none)
 
 
 def drain_order(layer: Layer, source: tuple[int, int], walkers: int) -> list[tuple[int, int]]:

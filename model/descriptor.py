@@ -15,6 +15,7 @@ DESCRIPTOR = (
         "nearest": 1,
         "window": 5,
         "hold": 1,            # repeat the last spikes in timesteps the mask leaves out
+        "recall": 1,          # fire from the charge of the first active timestep in the others
         "source": 6,          # the layer whose spikes are read, counted from 1; 0 is the picture
     },
     {"input_height": 10, "input_width": 10},

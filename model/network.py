@@ -110,6 +110,9 @@ class Layer:
         Bit k - 1 is set when the layer integrates and fires in timestep k.
     hold : bool
         In the other timesteps the layer repeats its last spikes (True) or is silent (False).
+    recall : bool
+        For the first layer, whose source is the same in every timestep: integrate once, and fire from the same charge
+        in all timesteps.
     readout : bool
         The last layer: it never fires, its potentials are the logits.
     """
@@ -127,6 +130,7 @@ class Layer:
     reset: Reset = Reset.NONE
     mask: int = (1 << 32) - 1
     hold: bool = False
+    recall: bool = False
     readout: bool = False
 
     def __post_init__(self):
@@ -158,6 +162,8 @@ class Layer:
             refuse(f"the leak shift must be between 1 and 7, or 0 for none, not {self.leak_shift}")
         if self.readout and (self.pool != 1 or self.leak_shift or self.reset != Reset.NONE):
             refuse("a readout neither pools, leaks nor resets")
+        if self.readout and self.recall:
+            refuse("a readout does not recall its charge")
         if self.readout and self.gain.unique().numel() != 1:
             refuse("all gains of a readout must be equal")
 
@@ -226,6 +232,10 @@ class Network:
             raise NetworkError(f"network {self.name}: the last layer, and no other, must be the readout")
         if self.classes < 2:
             raise NetworkError(f"network {self.name}: a readout has at least 2 classes, not {self.classes}")
+        for layer in self.layers[1:]:
+            if layer.recall:
+                raise NetworkError(f"layer {layer.name}: only the first layer can recall its charge, "
+                                   "its source alone is the same in every timestep")
         for layer in self.layers:
             if not any(layer.fires(k) for k in range(1, self.timesteps + 1)):
                 raise NetworkError(f"layer {layer.name}: it is active in none of the {self.timesteps} timesteps")

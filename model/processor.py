@@ -7,7 +7,7 @@ from torch import Tensor
 
 from . import exit as exit_unit
 from .config import SILENT, ProcessorConfig
-from .cycles import CHECK, layer_cycles, weighing_cycles
+from .cycles import CHECK, layer_cycles, recall_cycles, weighing_cycles
 from .fire import charge_up, fire
 from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
@@ -62,6 +62,8 @@ class Decision:
     logits : Tensor, int32, (images, classes)
         When the run stopped; so all that follows.
     counters, cycles : dict of Tensor, int64, (images, layers)
+    visits : Tensor, int64, (images, timesteps, layers)
+        Cycles of every layer in every timestep; none after the run has stopped.
     signatures : Tensor, int64, (images, layers)
     """
 
@@ -70,6 +72,7 @@ class Decision:
     logits: Tensor
     counters: dict[str, Tensor]
     cycles: dict[str, Tensor]
+    visits: Tensor
     signatures: Tensor
 
 
@@ -94,6 +97,8 @@ class LayerState:
     Parameters
     ----------
     potential : Tensor, int32, (images, out, pixels)
+    charge : Tensor, int32, (images, out, pixels), or None
+        What it integrated last, if it recalls that.
     codes : Tensor, uint8, (images, out, height, width)
         The map it emitted last; silent before.
     signature : Tensor, int64, (images,)
@@ -104,6 +109,7 @@ class LayerState:
     """
 
     potential: Tensor
+    charge: Tensor | None
     codes: Tensor
     signature: Tensor
     counters: Tensor
@@ -114,7 +120,7 @@ def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
     """The state of ``layer``, which emits a map of shape ``emits``, before the first timestep."""
     pixels = emits[1] * emits[2] * layer.pool ** 2
     return LayerState(potential=torch.zeros(images, layer.out_channels, pixels, dtype=torch.int32),
-                      codes=torch.full((images, *emits), SILENT, dtype=torch.uint8),
+                      charge=None, codes=torch.full((images, *emits), SILENT, dtype=torch.uint8),
                       signature=torch.full((images,), INITIAL),
                       counters=torch.zeros(images, len(COUNTERS + CYCLES), dtype=torch.int64), silent=True)
 
@@ -141,27 +147,31 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
     input_grain : int
         Quarter octaves per slot of the source.
     """
-    taps = synapses(codes, layer)
-    charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
-                       numerics=cfg.numerics)
+    if state.charge is None:
+        taps = synapses(codes, layer)
+        charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
+                           numerics=cfg.numerics)
+        events = (taps != SILENT).sum((1, 2))
+        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg)
+    else:
+        charge, events = state.charge, torch.zeros(len(codes), dtype=torch.int64)
+        cycles = recall_cycles(charge, tiling, cfg)
     bias, gain = layer.bias[:, None], layer.gain[:, None]
     if layer.readout:
         potential = charge_up(state.potential, charge, bias, leak_shift=0)
         signature = sign_logits(state.signature, potential[..., 0], cfg.numerics)
-        emits, spikes = state.codes, torch.zeros(len(codes), dtype=torch.int64)
+        emits, spikes = state.codes, torch.zeros_like(events)
     else:
         fired, _, potential = fire(state.potential, charge, bias, gain, leak_shift=layer.leak_shift,
                                    reset=layer.reset, coding=layer.coding, numerics=cfg.numerics)
         spikes = (fired != SILENT).sum((1, 2))
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
         signature = sign_words(state.signature, emitted(emits, tiling))
-    events = (taps != SILENT).sum((1, 2), dtype=torch.int32)
-    cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg)
     counted = torch.stack([events * len(tiling.groups), events * layer.out_channels, spikes,
                            torch.full_like(events, charge[0].numel()),
                            cycles.total, cycles.busy, cycles.empty, cycles.fire], dim=1)
-    return LayerState(potential=potential, codes=emits, signature=signature, counters=state.counters + counted,
-                      silent=False)
+    return LayerState(potential=potential, charge=charge if layer.recall else None, codes=emits, signature=signature,
+                      counters=state.counters + counted, silent=False)
 
 
 def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
@@ -267,13 +277,16 @@ def decide(network: Network, trace: Trace, exit: Exit | None = None, budget: Ten
 
     logits = when_stopped(trace.logits)
     cycles = {name: when_stopped(history) for name, history in trace.cycles.items()}
+    visits = trace.cycles["cycles"].diff(dim=1, prepend=torch.zeros_like(trace.cycles["cycles"][:, :1]))
+    timesteps = range(1, network.timesteps + 1)
     if settings.rule != Rule.BUDGET:
         readout = network.layers[-1]
-        weighed = torch.tensor([readout.fires(k) for k in range(1, network.timesteps + 1)]).cumsum(0)[stopped - 1]
-        cycles["cycles"][:, -1] += weighed * weighing_cycles(readout.out_channels)
+        visits[..., -1] += weighing_cycles(readout.out_channels) * torch.tensor([readout.fires(k) for k in timesteps])
+    visits *= torch.tensor(timesteps)[:, None] <= stopped[:, None, None]
+    cycles["cycles"] = visits.sum(1)
     return Decision(classes=exit_unit.best(logits), timesteps=stopped, logits=logits,
                     counters={name: when_stopped(history) for name, history in trace.counters.items()},
-                    cycles=cycles,
+                    cycles=cycles, visits=visits,
                     signatures=when_stopped(trace.signatures))
 
 

@@ -98,13 +98,16 @@ class Core(wiring.Component):
         m.submodules.spikes = spikes = SpikeStore(cfg)
         m.submodules.parameters = parameters = Store(Parameters(cfg), cfg.parameter_words)
         m.submodules.states = states = Store(Charges(cfg, cfg.encoders), cfg.state_words)
+        m.submodules.charges = charges = Store(Charges(cfg, cfg.encoders), cfg.charge_words)
         m.submodules.drain = drain = Drain(cfg)
         m.submodules.fire = fire = Fire(cfg)
         m.submodules.pool = pool = Pool(cfg)
         m.submodules.readout = readout = Readout(cfg)
+        recall = layer.recall & ~self.fresh
         m.d.comb += [
             drain.layer.eq(layer),
             drain.fresh.eq(self.fresh),
+            drain.recall.eq(recall),
             drain.start.eq(self.start),
             fire.layer.eq(layer),
         ]
@@ -117,7 +120,7 @@ class Core(wiring.Component):
             m.d.comb += [
                 walker.layer.eq(layer),
                 walker.silent.eq(self.silent),
-                walker.start.eq(self.start & (number >> shift == 0)),
+                walker.start.eq(self.start & ~recall & (number >> shift == 0)),
                 picker.grain_shift.eq(layer.input_shift),
             ]
             wiring.connect(m, walker.spikes, spikes.reads[number])
@@ -156,9 +159,17 @@ class Core(wiring.Component):
                         m.d.comb += picker.o.ready.eq(tiles[0].i.ready)
 
         wiring.connect(m, drain.states, states.read)
+        wiring.connect(m, drain.charges, charges.read)
         wiring.connect(m, drain.parameters, parameters.read)
         wiring.connect(m, wiring.flipped(self.load_parameters), parameters.write)
         wiring.connect(m, drain.o, fire.i)
+
+        # What will be recalled lies where the state of its neuron does.
+        m.d.comb += [
+            charges.write.address.eq(drain.o.p.place.state_address),
+            charges.write.data.eq(drain.o.p.charges),
+            charges.write.enable.eq(drain.o.valid & drain.o.ready & layer.recall & self.fresh),
+        ]
 
         fired = fire.o.valid & fire.o.ready
         m.d.comb += [
@@ -180,7 +191,7 @@ class Core(wiring.Component):
             spikes.write.enable.eq(pool.o.valid | self.load_spikes.enable),
             self.drained.eq(pool.o.valid & pool.o.p.last),
         ]
-        for block in *walkers, spikes, parameters, states:
+        for block in *walkers, spikes, parameters, states, charges:
             with m.If(block.fault):
                 m.d.comb += [self.fault.eq(1), self.fault_address.eq(block.fault_address)]
 

@@ -63,12 +63,14 @@ class Drain(wiring.Component):
         Must not change from ``start`` to the last beat.
     fresh : In(1)
         The layer's first active timestep: all states are zero. Must not change either.
+    recall : In(1)
+        Take the charges from the charge store, and nothing from ``i``. Must not change either.
     start : In(1)
         Begin a layer. Only after the last beat of the layer before.
     i : In(stream.Signature(Charges(cfg, cfg.group_columns // cfg.walkers))).array(cfg.walkers)
         A layer with fewer walkers than there are has several of these for each, which are valid together.
     parameters : Out(ReadSignature(Parameters(cfg)))
-    states : Out(ReadSignature(Charges(cfg, cfg.encoders)))
+    states, charges : Out(ReadSignature(Charges(cfg, cfg.encoders)))
     o : Out(stream.Signature(Beat(cfg)))
     """
 
@@ -77,10 +79,12 @@ class Drain(wiring.Component):
         super().__init__({
             "layer": In(Descriptor),
             "fresh": In(1),
+            "recall": In(1),
             "start": In(1),
             "i": In(stream.Signature(Charges(cfg, cfg.group_columns // cfg.walkers))).array(cfg.walkers),
             "parameters": Out(ReadSignature(Parameters(cfg))),
             "states": Out(ReadSignature(Charges(cfg, cfg.encoders))),
+            "charges": Out(ReadSignature(Charges(cfg, cfg.encoders))),
             "o": Out(stream.Signature(Beat(cfg))),
         })
 
@@ -124,9 +128,10 @@ class Drain(wiring.Component):
         group_done = windows_done & map_last
         word_full = beat_last | ((beat + 1) % cfg.word_beats == 0)
 
-        # The walker's tiles hold the charges of its pixel; all of them do if one does.
+        # The walker's tiles hold the charges of its pixel (all of them do if one does), or the charge store does.
         most_shift = exact_log2(cfg.walkers)
-        complete = Cat(i.valid for i in self.i).bit_select((walker << most_shift) >> shift, 1)
+        recalling = Signal()
+        complete = recalling | Cat(i.valid for i in self.i).bit_select((walker << most_shift) >> shift, 1)
         next_words = window_words + layer.output_words
 
         with m.If(step & complete):
@@ -160,9 +165,11 @@ class Drain(wiring.Component):
                     group_parameters.eq(group_parameters + beats),
                     group_words.eq(next_group), first_words.eq(next_group), window_words.eq(next_group),
                     word_address.eq(next_group),
+                    recalling.eq(recalling & ~group_last),
                 ]
         with m.If(self.start):
             m.d.sync += [
+                recalling.eq(self.recall),
                 Cat(first_window, window_pixel, walker, beat, window, walker_index).eq(0),
                 group_channels.eq(layer.output_channels), beat_channels.eq(layer.output_channels),
                 group_parameters.eq(layer.parameter_base),
@@ -177,6 +184,8 @@ class Drain(wiring.Component):
             self.parameters.enable.eq(step & complete),
             self.states.address.eq(state_address),
             self.states.enable.eq(step & complete & layer.stateful & ~self.fresh),
+            self.charges.address.eq(state_address),
+            self.charges.enable.eq(step & recalling),
         ]
         for number, i in enumerate(self.i):
             m.d.comb += i.ready.eq(step & complete & beat_last & ((number << shift) >> most_shift == walker))
@@ -199,7 +208,7 @@ class Drain(wiring.Component):
                 place.word_address.eq(word_address),
             ]
         m.d.comb += [
-            self.o.p.charges.eq(charges),
+            self.o.p.charges.eq(Mux(self.recall, Value.cast(self.charges.data), Value.cast(charges))),
             self.o.p.place.eq(place),
             self.o.p.parameters.eq(self.parameters.data),
         ]

@@ -40,8 +40,12 @@ class Processor(wiring.Component):
     s_axil_* : AXI4-Lite slave, see :class:`rtl.axi.AxiLiteSignature`
     interrupt : Out(1)
         High while an enabled cause is set.
-    trace_valid, trace_layer, trace_timestep, trace_address, trace_word : Out
-        One word that a layer emits: 16 spike codes and their address in the spike store, or a logit.
+    busy : Out(1)
+        High during a run.
+    trace_layer, trace_timestep : Out
+        Where the run is. Keep their last values after it.
+    trace_valid, trace_address, trace_word : Out
+        One word that the layer emits: 16 spike codes and their address in the spike store, or a logit.
     """
 
     def __init__(self, cfg: ProcessorConfig):
@@ -51,6 +55,7 @@ class Processor(wiring.Component):
             # Flat, so that the ports have the names that other tools expect.
             **{f"s_axil_{name}": member for name, member in bus.items()},
             "interrupt": Out(1),
+            "busy": Out(1),
             "trace_valid": Out(1),
             "trace_layer": Out(range(cfg.layers)),
             "trace_timestep": Out(range(cfg.timesteps + 1)),
@@ -144,6 +149,7 @@ class Processor(wiring.Component):
         m.d.comb += [
             registers.logits_data.eq(exit_unit.read_data),
             registers.status_busy.eq(busy),
+            self.busy.eq(busy),
             registers.status_loading.eq(loader.loading),
             registers.result_class_index.eq(sequencer.best),
             registers.result_timestep.eq(sequencer.timestep),
@@ -158,6 +164,7 @@ class Processor(wiring.Component):
             registers.capability_spikes_words.eq(cfg.spike_words),
             registers.capability_spikes_span.eq(cfg.span),
             registers.capability_state_words.eq(cfg.state_words),
+            registers.capability_charge_words.eq(cfg.charge_words),
             registers.capability_parameter_words.eq(cfg.parameter_words),
             registers.capability_limits_layers.eq(cfg.layers),
             registers.capability_limits_timesteps.eq(cfg.timesteps),

@@ -215,6 +215,8 @@ class Sequencer(wiring.Component):
             ("output_shift", layer.output_shift >= grain_shifts),
             # A layer reads the picture or a layer before it.
             ("source", layer.source > self.layer_index),
+            # Only the picture is the same in every timestep.
+            ("recall", layer.recall & ((layer.source != 0) | layer.readout)),
             # The last layer, and no other, is the readout; it emits each class once.
             ("readout", layer.readout != layer_last),
             ("walker_shift", (1 << layer.walker_shift) > cfg.walkers),

@@ -7,7 +7,7 @@ neurons spike and some do not.
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from hypothesis import strategies
@@ -80,8 +80,11 @@ def build(choose, *, images=2, channels=CHANNELS, classes=range(2, 24), layers=r
         chain.append(layer)
         source = layer.out_channels, *(side // layer.pool for side in layer.pixels(source[1:]))
         coding = layer.coding
+    exit = choose_exit(choose, chain[-1].out_channels)
+    if layer_count > 1:
+        chain[0] = replace(chain[0], recall=choose((False, True)))
     network = Network(name="random", shape=shape, input_coding=input_coding, layers=tuple(chain),
-                      timesteps=timesteps, exit=choose_exit(choose, chain[-1].out_channels), numerics=numerics)
+                      timesteps=timesteps, exit=exit, numerics=numerics)
     return Case(network=network, codes=codes)
 
 

@@ -99,6 +99,8 @@ class Neurons:
         self.height, self.width = (side * layer.pool for side in self.emits)
         self.group_columns = self.widest_groups()
         self.groups = -(-self.out_channels // self.group_columns)
+        # What is recalled: the charges of every pixel.
+        self.charges = {}
         self.potential = [[[0] * self.width for _ in range(self.height)] for _ in self.weight]
         self.codes = self.silence()
         self.signature = 0xFFFFFFFF
@@ -121,7 +123,9 @@ class Neurons:
 
     def charge(self, spikes, y, x):
         """What the spikes in sight of one output pixel add to each of its neurons."""
-        charge = [0] * self.out_channels
+        if self.layer.recall and (y, x) in self.charges:
+            return self.charges[y, x]
+        charge = self.charges[y, x] = [0] * self.out_channels
         for tap_y in range(self.kernel[0]):
             for tap_x in range(self.kernel[1]):
                 row = y * self.layer.stride + tap_y - self.layer.padding

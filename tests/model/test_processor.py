@@ -53,6 +53,7 @@ def agree(case, cfg, seen):
         seen[network.exit.rule] += 1
     for layer, source, tiling in zip(network.layers, network.maps(), tilings(network, cfg)):
         seen["walkers", tiling.walkers, len(tiling.groups) > 1] += 1
+        seen["recall"] += layer.recall and network.timesteps > 1
         seen["masked"] += not all(layer.fires(k + 1) for k in range(network.timesteps))
         seen["grouped"] += layer.out_channels > cfg.group_columns
         seen["pooled"] += layer.pool > 1

@@ -101,7 +101,7 @@ def test_members_are_those_of_the_description():
     expected |= {"load", *(f"{window}_{part}" for window in ("logits", "signatures")
                            for part in ("read", "address", "data"))}
     assert set(Registers().signature.members) == expected
-    assert (len(registers()), len(fields()), len(windows())) == (27, 43, 3)
+    assert (len(registers()), len(fields()), len(windows())) == (28, 44, 3)
     # No two fields share a member.
     assert len(expected) == 3 + len(fields()) - len(of_kind(Kind.CONSTANT)) + 2 + 7
 
@@ -139,7 +139,7 @@ def test_host_reads_what_the_gateware_drives():
             checked += 1
 
     simulate(dut, testbench)
-    assert checked == 18
+    assert checked == 19
 
 
 @pytest.mark.parametrize("address_delay, data_delay", [(0, 0), (3, 0), (0, 3)])

@@ -211,7 +211,7 @@ def test_refuses_a_zero_where_something_is_counted(field):
     (1, "readout", 0), (0, "output_pixels", 11), (0, "output_height", 4), (0, "output_width", 3),
     (0, "pool", 3), (0, "pool_area", 5), (1, "output_channels", RUN["classes"] + 1),
     (1, "output_channels", RUN["classes"] - 1), (0, "walker_shift", 3), (0, "walker_shift", 7),
-    (1, "walker_shift", 1)])
+    (1, "walker_shift", 1), (1, "recall", 1)])
 def test_refuses_a_field_that_means_nothing(layer, field, value):
     changes = [{}, {}]
     changes[layer] = {field: value}
