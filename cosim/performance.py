@@ -22,7 +22,10 @@ BEGIN, END = "<!-- {}: written by nox -->\n", "<!-- end -->"
 PUBLISHED = {"ODIN": 266_256, "tinyODIN": 142_378, "ReckOn": 66_048, "a core of four int8 lanes": 17_479}
 
 # Where cycles go, and the colours of these.
-CAUSES = {"busy": "an event", "empty": "a fetch without spikes", "fire": "waiting for fire", "rest": "fill and tail"}
+CAUSES = {"busy": "an event", "empty": "a fetch without spikes", "fire": "waiting for fire",
+          "rest": "fill, tail, recall"}
+# All but the first, which the busy columns tell too.
+LOSSES = tuple(CAUSES)[1:]
 COLOURS = dict(zip(CAUSES, (BLUE, "#e8c468", ORANGE, GREY)))
 
 # On top of matplotlib's defaults, whatever the user's own settings are; the same figures give the same bytes.
@@ -77,11 +80,11 @@ def _digits(runs: list[dict]) -> str:
         for layer in run["layers"]:
             rows.append([run["network"], f"{run['config']}, {run['columns']}", layer["layer"],
                          _number(layer["synapses"]), layer["channels"], layer["columns"], _number(layer["cycles"]),
-                         *(_percent(layer[cause]) for cause in CAUSES), _percent(layer["busy_columns"])])
-        rows.append(["", "", "**run**", "", "", run["columns"], f"**{_number(run['cycles'])}**", "", "", "", "",
-                     f"**{_percent(run['busy_columns'])}**"])
+                         _percent(layer["busy_columns"]), *(_percent(layer[cause]) for cause in LOSSES)])
+        rows.append([run["network"], f"{run['config']}, {run['columns']}", "**run**", "", "", run["columns"],
+                     f"**{_number(run['cycles'])}**", f"**{_percent(run['busy_columns'])}**", "", "", ""])
     return _markdown(["network", "columns", "layer", "synapses of a neuron", "channels", "columns in use", "cycles",
-                      *CAUSES.values(), "busy columns"], rows)
+                      "busy columns", *(CAUSES[cause] for cause in LOSSES)], rows)
 
 
 def _by_density(runs: list[dict]) -> str:
@@ -90,8 +93,8 @@ def _by_density(runs: list[dict]) -> str:
              *(_percent(run["layers"][index]["busy_columns"]) for run in runs), _lost(runs[1]["layers"][index])]
             for index, layer in enumerate(runs[0]["layers"])]
     return _markdown(["layer", "synapses of a neuron", "channels", "columns in use",
-                      *(f"{run['density']:.0%} spike" for run in runs),
-                      f"lost most to, at {runs[1]['density']:.0%}"], rows)
+                      *(f"{_density(run)} spike" for run in runs),
+                      f"lost most to, at {_density(runs[1])}"], rows)
 
 
 def _vgg(runs: list[dict]) -> str:
@@ -101,14 +104,14 @@ def _vgg(runs: list[dict]) -> str:
              _percent(wide[0]["layers"][index]["busy_columns"]), f"{narrow[2]['layers'][index]['ratio']:.3f}",
              _lost(narrow[1]["layers"][index])]
             for index, layer in enumerate(narrow[0]["layers"])]
-    return _markdown(["layer", "synapses of a neuron", "channels", *(f"{run['density']:.0%} spike" for run in narrow),
-                      f"{wide[0]['density']:.0%}, span {wide[0]['span']}",
-                      f"cycles / bound at {narrow[2]['density']:.0%}", f"lost most to, at {narrow[1]['density']:.0%}"],
+    return _markdown(["layer", "synapses of a neuron", "channels", *(f"{_density(run)} spike" for run in narrow),
+                      f"{_density(wide[0])}, span {wide[0]['span']}",
+                      f"cycles / bound at {_density(narrow[2])}", f"lost most to, at {_density(narrow[1])}"],
                      rows)
 
 
 def _folded(rows: list[dict]) -> str:
-    return _markdown(["picture", *(f"{row['density']:.0%} spike" for row in rows)],
+    return _markdown(["picture", *(f"{_density(row)} spike" for row in rows)],
                      [["tap by tap", *(_percent(row["busy_columns"]) for row in rows)]])
 
 
@@ -154,7 +157,7 @@ def _markdown(headings: list[str], rows: list[list]) -> str:
 
 def _lost(layer: dict) -> str:
     """The largest cause of cycles without an event, if it is worth naming."""
-    cause = max(("empty", "fire", "rest"), key=layer.get)
+    cause = max(LOSSES, key=layer.get)
     return f"{CAUSES[cause]}, {_percent(layer[cause])}" if layer[cause] >= 0.01 else ""
 
 
@@ -163,7 +166,11 @@ def _number(value: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
+    return f"{100 * share:.1f} %"
+
+
+def _density(run: dict) -> str:
+    return f"{100 * run['density']:.0f} %"
 
 
 def plot(figures: dict) -> list[Path]:
@@ -216,7 +223,7 @@ def _plot_vgg(figures: dict) -> Figure:
         axes.plot([layer["layer"].removeprefix("conv") for layer in layers],
                   [layer["busy_columns"] for layer in layers], color=shades[run["density"]],
                   linestyle=":" if dotted else "-", marker="" if dotted else "o", markersize=3.5,
-                  label=None if dotted else f"{run['density']:.0%} spike")
+                  label=None if dotted else f"{_density(run)} spike")
     axes.plot([], [], color=GREY, linestyle=":", label=f"span {max(run['span'] for run in figures['vgg'])}")
     axes.axhline(0.95, color=GREY, linewidth=0.8, linestyle="--")
     axes.set(xlabel="convolution of VGG-16", ylabel="busy columns", ylim=(0, 1.03))
