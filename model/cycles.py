@@ -26,11 +26,11 @@ __all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "weighing_cycles"
 # The check of a descriptor, in which a layer is skipped or starts.
 CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
-FILL = 6
+FILL = 7
 # Beats that follow a waiting pixel into the tile; the one behind them is seen to wait.
-BEHIND = 1
-# Stages of the fire unit.
-FIRE = 5
+BEHIND = 3
+# Stages of the fire unit, up to the spikes.
+FIRE = 4
 # From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
 # logits apart: tile, drain, fire, and pool or exit unit.
 TAIL = FIRE + 2
@@ -74,15 +74,9 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
         The source is known to be silent, and is not read.
     """
     work, events = pixel_work(synapses, layer, source, silent, cfg)
-    if layer.readout and len(tiling.groups) > 1:
-        fire, ended = serialised(work[:, 0], tiling.groups, cfg)
-    else:
-        fire, ended = pipelined(work, drain_order(layer, source, tiling.walkers), tiling, cfg)
-        if layer.readout:
-            # Its logits leave one by one.
-            ended = ended - -(-layer.out_channels // cfg.encoders) + layer.out_channels
+    fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg)
     busy = events * len(tiling.groups)
-    return Cycles(total=CHECK + ended + TAIL, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
+    return Cycles(total=CHECK + drained + TAIL, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
 
 
 def recall_cycles(charge: Tensor, tiling: Tiling, cfg: ProcessorConfig) -> Cycles:
@@ -110,7 +104,7 @@ def drain_order(layer: Layer, source: tuple[int, int], walkers: int) -> list[tup
     return order
 
 
-def pipelined(work: Tensor, order: list[tuple[int, int]], tiling: Tiling,
+def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling: Tiling,
               cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
     """The recurrence.
 
@@ -119,6 +113,8 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], tiling: Tiling,
     work : Tensor, int64, (images, pixels)
     order : list of tuple of int
         From :func:`drain_order`.
+    readout : bool
+        Charges drain as slowly as logits leave, one by one.
 
     Returns
     -------
@@ -135,63 +131,17 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], tiling: Tiling,
             for walker in range(tiling.walkers)]
     pixels = work.unbind(1)
     for columns in tiling.groups:
-        beats = -(-columns // cfg.encoders)
+        beats = columns if readout else -(-columns // cfg.encoders)
+        # The last beat of a readout is taken when it begins to leave.
+        leaving = (columns - 1) % cfg.encoders if readout else 0
         for pixel, walker in order:
             complete = integrated[walker] + pixels[pixel]
             integrated[walker] = torch.maximum(complete, taken[walker])
             left[walker] = left[walker] - pixels[pixel]
             fire += (integrated[walker] - complete) * (left[walker] > BEHIND)
             drained = torch.maximum(integrated[walker], drained) + beats
-            taken[walker] = drained
+            taken[walker] = drained - leaving
     return fire, drained
-
-
-def serialised(work: Tensor, groups: tuple[int, ...], cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
-    """A readout of several column groups, cycle by cycle: logits leave one by one and hold up the beats behind them.
-
-    Parameters
-    ----------
-    work : Tensor, int64, (images,)
-        Beats that each group brings to the tiles.
-    groups : tuple of int
-        Classes of each column group.
-
-    Returns
-    -------
-    fire : Tensor, int64, (images,)
-        Cycles in which the walker waits for the groups before to drain.
-    ended : Tensor, int64, (images,)
-        When the last logit has left, but for ``TAIL``.
-    """
-    lanes, lasts = [0], []
-    for columns in groups:
-        lanes += [min(cfg.encoders, columns - first) for first in range(0, columns, cfg.encoders)]
-        lasts.append(len(lanes) - 1)
-    lanes, lasts = torch.tensor(lanes), torch.tensor([*lasts, 0])
-    # Beats in the drain's register and in the fire unit's stages; 0 is none.
-    slots = [torch.zeros_like(work) for _ in range(FIRE + 1)]
-    integrated, group, beat = FILL + work, torch.zeros_like(work), torch.ones_like(work)
-    lane, left, ended = torch.zeros_like(work), torch.full_like(work, sum(groups)), torch.zeros_like(work)
-    fire = torch.zeros_like(work)
-    now = 0
-    while left.any():
-        leaving = slots[-1] > 0
-        left = left - leaving.long()
-        ended = torch.where(leaving, now + 1, ended)
-        popped = leaving & (lane + 1 == lanes[slots[-1]])
-        lane = torch.where(popped, 0, lane + leaving)
-        step = ~leaving | popped
-        taken = (integrated < now) & (group < len(groups)) & ((slots[0] == 0) | step)
-        entering = torch.where((slots[0] == 0) | step, beat * taken, slots[0])
-        slots = [entering] + [torch.where(step, before, slot) for before, slot in zip(slots, slots[1:])]
-        drained = taken & (beat == lasts[group])
-        following = drained & (group + 1 < len(groups))
-        wait = (now - integrated - work).clamp(min=0) * following
-        # Behind the group that waits are those that have not begun.
-        fire += wait * (work * (len(groups) - 2 - group) > BEHIND)
-        integrated = torch.where(following, integrated + work + wait, integrated)
-        group, beat, now = group + drained.long(), beat + taken.long(), now + 1
-    return fire, ended - TAIL
 
 
 def weighing_cycles(classes: int) -> int:

@@ -66,7 +66,7 @@ class Core(wiring.Component):
         High in the cycle in which the last word of a layer is written. A readout has its last logit instead.
     load_spikes, load_parameters, load_rows : In(WriteSignature)
         Only when idle. One ``load_rows`` per tile.
-    logits : Out(stream.Signature(Logit(cfg)))
+    logits : Out(stream.Signature(Logit(cfg), always_ready=True))
     activity : Out(Activity(cfg))
     emission : Out(Emission())
     fault : Out(1), fault_address : Out(32)
@@ -84,7 +84,7 @@ class Core(wiring.Component):
             "load_spikes": In(WriteSignature(SpikeWord)),
             "load_parameters": In(WriteSignature(Parameters(cfg))),
             "load_rows": In(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
-            "logits": Out(stream.Signature(Logit(cfg))),
+            "logits": Out(stream.Signature(Logit(cfg), always_ready=True)),
             "activity": Out(Activity(cfg)),
             "emission": Out(Emission()),
             "fault": Out(1),
@@ -178,10 +178,8 @@ class Core(wiring.Component):
             readout.i.payload.eq(fire.o.payload),
             readout.i.valid.eq(fire.o.valid & layer.readout),
             fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready)),
-            states.write.address.eq(fire.o.p.place.state_address),
-            states.write.data.eq(fire.o.p.states),
-            states.write.enable.eq(fired & layer.stateful),
         ]
+        wiring.connect(m, fire.states, states.write)
         wiring.connect(m, readout.o, wiring.flipped(self.logits))
 
         m.d.comb += [
@@ -195,7 +193,7 @@ class Core(wiring.Component):
             with m.If(block.fault):
                 m.d.comb += [self.fault.eq(1), self.fault_address.eq(block.fault_address)]
 
-        logit = self.logits.valid & self.logits.ready
+        logit = self.logits.valid
         m.d.comb += [
             self.emission.valid.eq(pool.o.valid | logit),
             self.emission.address.eq(Mux(logit, 0, pool.o.p.address)),

@@ -51,7 +51,8 @@ class Drain(wiring.Component):
 
     The output side of the walkers' loops: column groups, as many pooling windows as there are walkers, pixels of a
     window, walkers, beats. One beat a cycle, two cycles after its charges; a pixel's charges are taken with its
-    last beat. Back-pressure on ``o`` stalls ``i``.
+    last beat. A beat of a readout is followed by as many cycles without one as it has neurons but one, in which its
+    logits leave. Back-pressure on ``o`` stalls ``i``.
 
     Parameters
     ----------
@@ -92,8 +93,13 @@ class Drain(wiring.Component):
         m = Module()
         cfg, layer = self.cfg, self.layer
 
-        step = Signal()
-        m.d.comb += step.eq(~self.o.valid | self.o.ready)
+        # Logits leave one by one: beats of a readout are as many cycles apart as they have neurons.
+        pause = Signal(range(cfg.encoders + 1))
+        free, step = Signal(), Signal()
+        m.d.comb += [
+            free.eq(~self.o.valid | self.o.ready),
+            step.eq(free & (pause == 0)),
+        ]
 
         # What the tiles of one walker hold of a column group.
         shift = walker_shift(layer, cfg)
@@ -134,7 +140,11 @@ class Drain(wiring.Component):
         complete = recalling | Cat(i.valid for i in self.i).bit_select((walker << most_shift) >> shift, 1)
         next_words = window_words + layer.output_words
 
+        with m.If(free & (pause != 0)):
+            m.d.sync += pause.eq(pause - 1)
         with m.If(step & complete):
+            with m.If(layer.readout):
+                m.d.sync += pause.eq(Mux(beat_channels < cfg.encoders, beat_channels, cfg.encoders) - 1)
             m.d.sync += [
                 beat.eq(Mux(beat_last, 0, beat + 1)),
                 beat_channels.eq(Mux(beat_last, group_channels, beat_channels - cfg.encoders)),
@@ -194,6 +204,8 @@ class Drain(wiring.Component):
         charges = Signal(Charges(cfg, cfg.encoders))
         place = Signal(Place(cfg))
         charges_of_all = Cat(Value.cast(i.p) for i in self.i)
+        with m.If(free):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(step):
             m.d.sync += [
                 self.o.valid.eq(complete),

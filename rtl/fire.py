@@ -10,6 +10,7 @@ from model.tables import octave_shift, thresholds
 from .drain import Beat, Place
 from .layouts import Charges, Descriptor, potential_shape
 from .logarithm import leading_one, pick_mantissa
+from .store import WriteSignature
 
 __all__ = ["Fired", "Fire"]
 
@@ -21,7 +22,6 @@ class Fired(data.StructLayout):
         super().__init__({
             "codes": data.ArrayLayout(unsigned(CODE_WIDTH), cfg.encoders),
             "potentials": Charges(cfg, cfg.encoders),       # before the reset
-            "states": Charges(cfg, cfg.encoders),           # after it
             "place": Place(cfg),
         })
 
@@ -29,8 +29,9 @@ class Fired(data.StructLayout):
 class Fire(wiring.Component):
     """Leak, charge up, find the spike time, reset.
 
-    One beat a cycle, five cycles later. There is no sweep over the slots: the window costs no time.
-    Back-pressure on ``o`` stalls ``i``.
+    One beat a cycle, four cycles later. There is no sweep over the slots: the window costs no time.
+    Back-pressure on ``o`` stalls ``i``. What the neurons keep is written in the cycle after their beat
+    has left.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class Fire(wiring.Component):
     i : In(stream.Signature(Beat(cfg)))
     o : Out(stream.Signature(Fired(cfg)))
         Lanes without a neuron are silent.
+    states : Out(WriteSignature(Charges(cfg, cfg.encoders)))
+        The potentials after the reset, of layers that keep them.
     """
 
     def __init__(self, cfg: ProcessorConfig):
@@ -51,6 +54,7 @@ class Fire(wiring.Component):
             "layer": In(Descriptor),
             "i": In(stream.Signature(Beat(cfg))),
             "o": Out(stream.Signature(Fired(cfg))),
+            "states": Out(WriteSignature(Charges(cfg, cfg.encoders))),
         })
 
     def elaborate(self, platform):
@@ -65,32 +69,42 @@ class Fire(wiring.Component):
 
         # What travels beside the neurons.
         valid, place = self.i.valid, self.i.p.place
-        places = []
-        for stage in "charged", "normal", "timed", "priced":
+        for stage in "driven", "charged", "normal":
             before = valid, place
             valid, place = Signal(name=f"{stage}_valid"), Signal(Place(cfg), name=f"{stage}_place")
-            places.append(place)
             with m.If(step):
                 m.d.sync += [valid.eq(before[0]), place.eq(before[1])]
         with m.If(step):
             m.d.sync += [self.o.valid.eq(valid), self.o.p.place.eq(place)]
-        normal_place = places[1]
+        m.d.sync += [
+            self.states.enable.eq(self.o.valid & self.o.ready & layer.stateful),
+            self.states.address.eq(self.o.p.place.state_address),
+        ]
 
         half, whole = self.shift_by_half_a_slot(m)
         for lane in range(cfg.encoders):
-            # Stage 1, charge_up.
-            state = self.i.p.states[lane]
+            # Stages 1 and 2, charge_up: first what drives the neuron, while its state leaves the memory. That sum
+            # may wrap; the compiler's overflow proof keeps the potential inside.
             bias, gain = self.i.p.parameters[lane].bias, self.i.p.parameters[lane].gain
-            leaked = Mux(layer.leak_shift == 0, state, state - (state >> layer.leak_shift))
-            potential = Signal(potential_shape(cfg), name=f"potential_{lane}")
+            state = Signal(potential_shape(cfg), name=f"state_{lane}")
+            drive = Signal.like(state, name=f"drive_{lane}")
+            driven_gain = Signal.like(gain, name=f"driven_gain_{lane}")
+            with m.If(step):
+                m.d.sync += [
+                    state.eq(self.i.p.states[lane]),
+                    drive.eq(bias + self.i.p.charges[lane]),
+                    driven_gain.eq(gain),
+                ]
+            lost = Mux(layer.leak_shift == 0, 0, state >> layer.leak_shift)
+            potential = Signal.like(state, name=f"potential_{lane}")
             potential_gain = Signal.like(gain, name=f"potential_gain_{lane}")
             with m.If(step):
                 m.d.sync += [
-                    potential.eq(leaked + bias + self.i.p.charges[lane]),
-                    potential_gain.eq(gain),
+                    potential.eq(state - lost + drive),
+                    potential_gain.eq(driven_gain),
                 ]
 
-            # Stages 2 and 3, spike_time: first the octave of the potential, then what lies between the octaves.
+            # Stages 3 and 4, spike_time: first the octave of the potential, then what lies between the octaves.
             normal, level = self.normalise(m, potential, potential_gain, whole)
             normal_potential = Signal.like(potential, name=f"normal_potential_{lane}")
             normal_gain = Signal.like(gain, name=f"normal_gain_{lane}")
@@ -105,39 +119,30 @@ class Fire(wiring.Component):
                     normal_level.eq(level),
                     positive.eq(potential > 0),
                 ]
-            code = self.slot(m, positive, normal_amount, normal_level, half)
-            timed_code = Signal.like(code, name=f"timed_code_{lane}")
-            timed_potential = Signal.like(potential, name=f"timed_potential_{lane}")
-            timed_gain = Signal.like(gain, name=f"timed_gain_{lane}")
+            slot = self.slot(m, positive, normal_amount, normal_level, half)
+            code = self.o.p.codes[lane]
+            code_gain = Signal.like(gain, name=f"code_gain_{lane}")
             with m.If(step):
                 m.d.sync += [
-                    timed_code.eq(Mux(normal_place.lanes[lane] & ~layer.readout, code, SILENT)),
-                    timed_potential.eq(normal_potential),
-                    timed_gain.eq(normal_gain),
+                    code.eq(Mux(place.lanes[lane] & ~layer.readout, slot, SILENT)),
+                    code_gain.eq(normal_gain),
+                    self.o.p.potentials[lane].eq(normal_potential),
                 ]
 
-            # Stages 4 and 5, take_off: first what the spike takes, then taking it off.
-            magnitude = self.magnitude(m, timed_code, timed_gain)
-            priced_code = Signal.like(code, name=f"priced_code_{lane}")
-            priced_potential = Signal.like(potential, name=f"priced_potential_{lane}")
-            price = Signal.like(magnitude, name=f"price_{lane}")
-            with m.If(step):
-                m.d.sync += [
-                    priced_code.eq(timed_code),
-                    priced_potential.eq(timed_potential),
-                    price.eq(magnitude),
-                ]
-            rest = Signal.like(potential, name=f"rest_{lane}")
-            with m.If((priced_code == SILENT) | ((layer.reset != Reset.ZERO) & (layer.reset != Reset.SUBTRACT))):
-                m.d.comb += rest.eq(priced_potential)
+            # Behind the spikes, take_off: first what the spike takes, then taking it off.
+            silent = Signal(name=f"silent_{lane}")
+            spent = Signal.like(potential, name=f"spent_{lane}")
+            price = Signal(cfg.numerics.accumulator_width, name=f"price_{lane}")
+            m.d.sync += [
+                silent.eq(code == SILENT),
+                spent.eq(self.o.p.potentials[lane]),
+                price.eq(self.magnitude(m, code, code_gain)),
+            ]
+            rest = self.states.data[lane]
+            with m.If(silent | ((layer.reset != Reset.ZERO) & (layer.reset != Reset.SUBTRACT))):
+                m.d.comb += rest.eq(spent)
             with m.Elif(layer.reset == Reset.SUBTRACT):
-                m.d.comb += rest.eq(priced_potential - price)
-            with m.If(step):
-                m.d.sync += [
-                    self.o.p.codes[lane].eq(priced_code),
-                    self.o.p.potentials[lane].eq(priced_potential),
-                    self.o.p.states[lane].eq(rest),
-                ]
+                m.d.comb += rest.eq(spent - price)
         return m
 
     def shift_by_half_a_slot(self, m):
@@ -164,7 +169,7 @@ class Fire(wiring.Component):
         return normal, level
 
     def slot(self, m, positive, normal, level, half):
-        """The code of a potential that reaches ``level``, or a few quarter octaves more."""
+        """The slot of a potential that reaches ``level``, or a few quarter octaves more, as a code."""
         counts = [sum(normal < threshold for threshold in thresholds(self.cfg.numerics.fraction_width, on_half))
                   for on_half in (0, 1)]
         missed = Signal(range(5))

@@ -120,6 +120,9 @@ class Processor(wiring.Component):
 
             scales.read.address.eq(sequencer.timestep - 1),
             scales.read.enable.eq(sequencer.timestep != 0),
+            # The exit unit takes all logits of a readout, and its verdict ends the layer.
+            exit_unit.i.valid.eq(core.logits.valid),
+            exit_unit.i.payload.eq(core.logits.payload),
             exit_unit.rule.eq(registers.exit_rule),
             exit_unit.threshold.eq(registers.exit_threshold),
             exit_unit.shift.eq(registers.exit_shift),
@@ -139,7 +142,6 @@ class Processor(wiring.Component):
             self.trace_word.eq(core.emission.word),
         ]
         m.d.comb += [descriptors.index.eq(sequencer.next_index), sequencer.next_layer.eq(descriptors.layer)]
-        wiring.connect(m, core.logits, exit_unit.i)
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
         self.count(m, registers, sequencer, core.activity)
@@ -153,7 +155,6 @@ class Processor(wiring.Component):
             registers.status_loading.eq(loader.loading),
             registers.result_class_index.eq(sequencer.best),
             registers.result_timestep.eq(sequencer.timestep),
-            registers.interrupt_done.eq(sequencer.done),
             self.interrupt.eq((registers.interrupt_done_value & registers.interrupt_enable_done)
                               | (registers.interrupt_error_value & registers.interrupt_enable_error)),
             registers.capability_columns_columns.eq(cfg.columns),
@@ -174,15 +175,18 @@ class Processor(wiring.Component):
 
     def count(self, m, registers, sequencer, activity):
         """The counters of a run; they keep their last value until the next one begins."""
+        # Counted a cycle later, as nothing waits for it.
+        seen = Signal.like(activity)
+        m.d.sync += seen.eq(activity)
         increments = {
             "cycles": sequencer.busy,
-            "busy_cycles": activity.events,
-            "empty_cycles": activity.empty,
-            "fire_cycles": activity.blocked,
-            "events": activity.events,
-            "synaptic_operations": activity.operations,
-            "spikes": activity.spikes,
-            "neurons": activity.neurons,
+            "busy_cycles": seen.events,
+            "empty_cycles": seen.empty,
+            "fire_cycles": seen.blocked,
+            "events": seen.events,
+            "synaptic_operations": seen.operations,
+            "spikes": seen.spikes,
+            "neurons": seen.neurons,
         }
         for name, increment in increments.items():
             counter = Signal(COUNTER_WIDTH, name=name)
@@ -190,25 +194,34 @@ class Processor(wiring.Component):
             m.d.sync += counter.eq(Mux(sequencer.begin, 0, counter + increment))
 
     def report_errors(self, m, registers, sequencer, loader, core, failed):
-        """The error register: the first error since the host cleared the cause, and what ends a run."""
+        """How a run ends: with an answer, or with the first error since the host cleared the cause.
+
+        ``failed`` is high in the cycle after an error that ends a run, and brings everything back.
+        """
         code, layer, detail = (Signal.like(getattr(registers, f"error_{part}")) for part in ("code", "layer", "detail"))
         m.d.comb += [
             registers.error_code.eq(code),
             registers.error_layer.eq(layer),
             registers.error_detail.eq(detail),
         ]
+        running = sequencer.busy & ~failed
+        # An access beyond a store is reported a cycle later.
+        fault, fault_address = Signal(), Signal.like(core.fault_address)
+        m.d.sync += [fault.eq(core.fault & running), fault_address.eq(core.fault_address)]
         # (condition, code, detail, whether it ends a run)
         errors = [
-            (sequencer.busy & registers.control_abort, ErrorCode.ABORTED, 0, True),
-            (core.fault & sequencer.busy, ErrorCode.ADDRESS, core.fault_address, True),
-            (sequencer.busy & (registers.cycles >= registers.cycle_limit), ErrorCode.CYCLES, registers.cycles, True),
+            (running & registers.control_abort, ErrorCode.ABORTED, 0, True),
+            (fault & ~failed, ErrorCode.ADDRESS, fault_address, True),
+            (running & (registers.cycles >= registers.cycle_limit), ErrorCode.CYCLES, registers.cycles, True),
             (sequencer.failed, sequencer.failure.code, sequencer.failure.detail, True),
             (registers.rejected, ErrorCode.REGISTER, registers.rejected_address, False),
             (loader.error, ErrorCode.LOAD, loader.head, False),
             (registers.control_start & loader.loading, ErrorCode.LOAD, loader.head, False),
             (sequencer.busy & (registers.control_start | registers.load.valid), ErrorCode.BUSY, 0, False),
         ]
-        m.d.comb += failed.eq(Cat(condition for condition, *_, ends in errors if ends).any())
+        failing = Cat(condition for condition, *_, ends in errors if ends).any()
+        m.d.sync += failed.eq(failing)
+        m.d.comb += registers.interrupt_done.eq(sequencer.done & ~(core.fault | failing | failed))
         for condition, error, about, _ in reversed(errors):
             with m.If(condition):
                 m.d.comb += registers.interrupt_error.eq(1)

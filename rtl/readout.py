@@ -1,13 +1,14 @@
 """The beats of a readout, one logit at a time."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from model.config import ProcessorConfig
 
 from .exit import Logit
 from .fire import Fired
+from .layouts import Charges
 
 __all__ = ["Readout"]
 
@@ -15,7 +16,8 @@ __all__ = ["Readout"]
 class Readout(wiring.Component):
     """Take the potentials of a beat apart, lowest lane first.
 
-    One logit a cycle, in the cycle in which its beat is offered; the beat is accepted with its last logit.
+    One logit a cycle, the first in the cycle of its beat. Nothing waits here: the drain leaves as many cycles
+    between two beats as there are logits.
 
     Parameters
     ----------
@@ -23,29 +25,37 @@ class Readout(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(Fired(cfg)))
-    o : Out(stream.Signature(Logit(cfg)))
+    i : In(stream.Signature(Fired(cfg), always_ready=True))
+    o : Out(stream.Signature(Logit(cfg), always_ready=True))
     """
 
     def __init__(self, cfg: ProcessorConfig):
         self.cfg = cfg
         super().__init__({
-            "i": In(stream.Signature(Fired(cfg))),
-            "o": Out(stream.Signature(Logit(cfg))),
+            "i": In(stream.Signature(Fired(cfg), always_ready=True)),
+            "o": Out(stream.Signature(Logit(cfg), always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        lane = Signal(range(self.cfg.encoders))
-        # Lanes are filled from below.
-        lanes_above = self.i.p.place.lanes >> lane >> 1
-        lane_last = ~lanes_above.any()
+        beat = self.i.p
+        # What is left of a beat, the next logit in lane 0.
+        waiting = Signal(self.cfg.encoders)
+        left = Signal(Charges(self.cfg, self.cfg.encoders))
+        left_last = Signal()
+
+        lanes = Mux(self.i.valid, beat.place.lanes, waiting)
+        potentials = Mux(self.i.valid, Value.cast(beat.potentials), Value.cast(left))
+        last = Mux(self.i.valid, beat.place.last, left_last)
+        value = data.View(Charges(self.cfg, self.cfg.encoders), potentials)[0]
         m.d.comb += [
-            self.o.valid.eq(self.i.valid),
-            self.o.p.value.eq(self.i.p.potentials[lane]),
-            self.o.p.last.eq(self.i.p.place.last & lane_last),
-            self.i.ready.eq(self.o.ready & lane_last),
+            self.o.valid.eq(lanes[0]),
+            self.o.p.value.eq(value),
+            self.o.p.last.eq(last & ~lanes[1:].any()),
         ]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += lane.eq(Mux(lane_last, 0, lane + 1))
+        m.d.sync += [
+            waiting.eq(lanes >> 1),
+            Value.cast(left).eq(potentials >> len(value)),
+            left_last.eq(last),
+        ]
         return m

@@ -117,6 +117,7 @@ class Sequencer(wiring.Component):
         cfg, layer, run = self.cfg, self.layer, self.run
 
         layer_last = self.layer_index + 1 == run.layers
+        next_last = self.next_index + 1 == run.layers
         timestep_last = self.timestep == run.timesteps
         # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
         before = Signal(cfg.timesteps)
@@ -128,7 +129,6 @@ class Sequencer(wiring.Component):
         own_map = silent_maps.bit_select(self.layer_index + 1, 1)
 
         m.d.comb += [
-            self.next_index.eq(Mux(layer_last | ~self.busy, 0, self.layer_index + 1)),
             self.silent.eq(silent_maps.bit_select(layer.source, 1)),
             self.fresh.eq(~(layer.mask & before).any()),
             self.failure.layer.eq(self.layer_index),
@@ -139,12 +139,20 @@ class Sequencer(wiring.Component):
         def fail(code, detail):
             m.d.comb += [self.failed.eq(1), self.failure.code.eq(code), self.failure.detail.eq(detail)]
 
-        def advance(sure):
+        def take():
             m.next = "CHECK"
-            m.d.sync += [self.layer_index.eq(self.next_index), layer.eq(self.next_layer)]
+            m.d.sync += [
+                self.layer_index.eq(self.next_index),
+                layer.eq(self.next_layer),
+                self.next_index.eq(Mux(next_last, 0, self.next_index + 1)),
+            ]
+
+        def advance(sure):
+            take()
             with m.If(layer_last):
                 with m.If(sure | timestep_last):
                     m.d.comb += self.done.eq(1)
+                    m.d.sync += self.next_index.eq(0)
                     m.next = "IDLE"
                 with m.Else():
                     m.d.sync += [
@@ -162,18 +170,17 @@ class Sequencer(wiring.Component):
                     with m.Else():
                         m.d.comb += self.begin.eq(1)
                         m.d.sync += [
-                            self.layer_index.eq(0),
                             self.timestep.eq(1),
                             self.best.eq(0),
                             before.eq(0),
                             silent_maps.eq(~1),
-                            layer.eq(self.next_layer),
                         ]
-                        m.next = "CHECK"
+                        take()
 
             with m.State("CHECK"):
                 with m.If(wrong_field):
                     fail(ErrorCode.DESCRIPTOR, field_word)
+                    m.d.sync += self.next_index.eq(0)
                     m.next = "IDLE"
                 with m.Elif(active):
                     m.d.comb += self.layer_start.eq(1)
@@ -207,6 +214,13 @@ class Sequencer(wiring.Component):
     def check_descriptor(self, m, layer_last):
         """Whether a field could hang the datapath or means nothing, and the index of its word."""
         cfg, layer = self.cfg, self.layer
+        # The products are those of the next layer, so that they are there when it is checked.
+        output_area = Signal.like(layer.output_pixels)
+        window_area = Signal.like(layer.pool_area)
+        m.d.sync += [
+            output_area.eq(self.next_layer.output_height * self.next_layer.output_width),
+            window_area.eq(self.next_layer.pool * self.next_layer.pool),
+        ]
         grain_shifts = len(GRAINS)
         checks = [(name, layer[name] == 0) for name in COUNTS] + [
             ("reset", layer.reset > max(Reset)),
@@ -222,9 +236,9 @@ class Sequencer(wiring.Component):
             ("walker_shift", (1 << layer.walker_shift) > cfg.walkers),
             # Every walker has a pooling window on the first line.
             ("walker_shift", (1 << layer.walker_shift) > layer.output_width),
-            ("output_pixels", layer.output_pixels != layer.output_height * layer.output_width),
+            ("output_pixels", layer.output_pixels != output_area),
             ("output_pixels", layer.readout & (layer.output_pixels != 1)),
-            ("pool_area", layer.pool_area != layer.pool * layer.pool),
+            ("pool_area", layer.pool_area != window_area),
             ("pool", layer.readout & (layer.pool != 1)),
             ("output_channels", layer.readout & (layer.output_channels != self.run.classes)),
         ]

@@ -16,7 +16,7 @@ __all__ = ["Signature"]
 class Signature(wiring.Component):
     """One CRC per layer, over all the timesteps of a run.
 
-    One word a cycle.
+    One word a cycle, which is in the signature two cycles later.
 
     Parameters
     ----------
@@ -53,22 +53,26 @@ class Signature(wiring.Component):
         old_port, read_port = crcs.read_port(domain="comb"), crcs.read_port(domain="comb")
         signed_layers = Signal(self.cfg.layers)
 
+        # The word is taken first, and signed with in the next cycle.
+        word, layer, valid = Signal.like(self.word), Signal.like(self.layer), Signal()
+        m.d.sync += [word.eq(self.word), layer.eq(self.layer), valid.eq(self.valid)]
+
         # A CRC is linear: each bit is the XOR of the bits of the old one and of the word that reach it.
         old = Signal(CRC_WIDTH)
-        m.d.comb += old.eq(Mux(signed_layers.bit_select(self.layer, 1), old_port.data, CRC_INITIAL))
+        m.d.comb += old.eq(Mux(signed_layers.bit_select(layer, 1), old_port.data, CRC_INITIAL))
         sources = [(old[bit], crc_step(1 << bit, 0, WORD_WIDTH)) for bit in range(CRC_WIDTH)]
-        sources += [(self.word[bit], crc_step(0, 1 << bit, WORD_WIDTH)) for bit in range(WORD_WIDTH)]
+        sources += [(word[bit], crc_step(0, 1 << bit, WORD_WIDTH)) for bit in range(WORD_WIDTH)]
         m.d.comb += [
-            old_port.addr.eq(self.layer),
-            write_port.addr.eq(self.layer),
+            old_port.addr.eq(layer),
+            write_port.addr.eq(layer),
             write_port.data.eq(Cat(reduce(xor, (source for source, reaches in sources if reaches >> bit & 1))
                                    for bit in range(CRC_WIDTH))),
-            write_port.en.eq(self.valid),
+            write_port.en.eq(valid),
             read_port.addr.eq(self.read_layer),
             self.read_data.eq(Mux(signed_layers.bit_select(self.read_layer, 1), read_port.data, CRC_INITIAL)),
         ]
-        with m.If(self.valid):
-            m.d.sync += signed_layers.bit_select(self.layer, 1).eq(1)
+        with m.If(valid):
+            m.d.sync += signed_layers.bit_select(layer, 1).eq(1)
         with m.If(self.clear):
             m.d.sync += signed_layers.eq(0)
         return m

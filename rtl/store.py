@@ -25,7 +25,7 @@ class ReadSignature(wiring.Signature):
 
 
 class Store(wiring.Component):
-    """A memory. Reading a word in the cycle in which it is written gives the word before.
+    """A memory. No word may be read in the cycle in which it is written: block RAMs differ in what they give then.
 
     Parameters
     ----------
@@ -55,7 +55,9 @@ class Store(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = Shape.cast(self.shape).width
-        m.submodules.memory = words = memory.Memory(shape=unsigned(width), depth=self.depth, init=[])
+        # Without the attribute, logic around the block RAM would take care of reads in the cycle of a write.
+        m.submodules.memory = words = memory.Memory(shape=unsigned(width), depth=self.depth, init=[],
+                                                      attrs={"no_rw_check": 1})
         write_port = words.write_port()
         read_port = words.read_port()
 

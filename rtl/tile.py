@@ -21,7 +21,7 @@ def WeightRow(cfg: ProcessorConfig) -> data.ArrayLayout:
 class Tile(wiring.Component):
     """Rows by columns of weight codes; an event opens a row and every column adds its synapse.
 
-    One event a cycle. The charges of a pixel are offered three cycles after its last event, while the
+    One event a cycle. The charges of a pixel are offered four cycles after its last event, while the
     next pixel integrates; if they are not taken before that one is complete too, ``i`` stalls.
 
     Parameters
@@ -54,50 +54,69 @@ class Tile(wiring.Component):
         m.submodules.rows = rows = Store(WeightRow(cfg), cfg.rows)
         wiring.connect(m, wiring.flipped(self.load), rows.write)
 
-        # Three stages that move together: open the row, look up the magnitudes, add them.
-        opened = Signal(Event(cfg))
-        opened_valid = Signal()
-        terms = Signal(data.ArrayLayout(signed(cfg.numerics.fraction_width + 2), cfg.columns))
-        terms_last = Signal()
+        # An event that comes while the pixel before waits is held, so that readiness comes out of a register.
+        held = Signal(Event(cfg))
+        holds = Signal()
+        # Four stages that move together: take the event, read its row, find its level in each column, add it.
+        event, read = Signal(Event(cfg)), Signal(Event(cfg))
+        event_valid, read_valid = Signal(), Signal()
+        # Whole quarter octaves of a weight, at most 14 * 4, and of a spike, at most 30 * 4. Nothing is left so far down
+        # as the largest number is.
+        level_shape = Shape.cast(range(14 * 4 + 30 * 4 + 1))
+        nothing = (1 << level_shape.width) - 1
+        levels = Signal(data.ArrayLayout(level_shape, cfg.columns), init=[nothing] * cfg.columns)
+        negative = Signal(cfg.columns)
+        complete = Signal()
         potentials = Signal(Charges(cfg, cfg.columns))
 
         # A complete pixel waits in the last stage until the shadow copy before it has been taken.
         step = Signal()
         m.d.comb += [
-            step.eq(~(terms_last & self.o.valid & ~self.o.ready)),
-            self.i.ready.eq(step),
-            rows.read.address.eq(self.i.p.row),
-            rows.read.enable.eq(step & self.i.valid & self.i.p.spike),
+            step.eq(~(complete & self.o.valid & ~self.o.ready)),
+            self.i.ready.eq(~holds),
+            rows.read.address.eq(event.row),
+            rows.read.enable.eq(step & event_valid & event.spike),
         ]
+        with m.If(step):
+            m.d.sync += [
+                holds.eq(0),
+                event.eq(Mux(holds, held, self.i.payload)),
+                event_valid.eq(holds | self.i.valid),
+                read.eq(event),
+                read_valid.eq(event_valid),
+                complete.eq(read_valid & read.last),
+            ]
+        with m.Elif(self.i.ready):
+            m.d.sync += [held.eq(self.i.payload), holds.eq(self.i.valid)]
 
         sums = Signal(Charges(cfg, cfg.columns))
         for column in range(cfg.columns):
             code = rows.read.data[column]
             exponent = code[:-1]
-            # Both are whole quarter octaves, at most 14 * 4 and 30 * 4.
-            level = Signal(range(14 * 4 + 30 * 4 + 1), name=f"level_{column}")
-            m.d.comb += level.eq((exponent << self.grain_shift) + opened.level)
-            magnitude = synapse_magnitude(m, level, cfg.numerics)
             with m.If(step):
-                with m.If(opened_valid & opened.spike & (exponent != NO_SYNAPSE)):
-                    m.d.sync += terms[column].eq(Mux(code[-1], -magnitude, magnitude))
-                with m.Else():
-                    m.d.sync += terms[column].eq(0)
+                m.d.sync += [
+                    levels[column].eq((exponent << self.grain_shift) + read.level),
+                    negative[column].eq(code[-1]),
+                ]
+            with m.If(step & ~(read_valid & read.spike & (exponent != NO_SYNAPSE))):
+                m.d.sync += levels[column].eq(nothing)
+
+            magnitude = Signal(signed(cfg.numerics.fraction_width + 2), name=f"magnitude_{column}")
+            m.d.comb += magnitude.eq(synapse_magnitude(m, levels[column], cfg.numerics))
+            # Minus is the complement and one more: the one is carried into the sum from a bit below the last.
+            term = Mux(negative[column], ~magnitude, magnitude)
+            carried = Cat(C(1, 1), potentials[column]) + Cat(negative[column], term).as_signed()
             # The compiler's overflow proof keeps every sum inside the accumulator.
-            m.d.comb += sums[column].eq(potentials[column] + terms[column])
+            m.d.comb += sums[column].eq(carried >> 1)
 
         with m.If(step):
-            m.d.sync += [
-                opened.eq(self.i.payload),
-                opened_valid.eq(self.i.valid),
-                terms_last.eq(opened_valid & opened.last),
-                potentials.eq(Mux(terms_last, 0, sums)),
-            ]
+            m.d.sync += potentials.eq(sums)
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
-        with m.If(step & terms_last):
+        with m.If(step & complete):
             m.d.sync += [
                 self.o.valid.eq(1),
                 self.o.payload.eq(sums),
+                potentials.eq(0),
             ]
         return m

@@ -75,6 +75,18 @@ def test_refuses_a_network_that_is_too_large(build, message):
         compile(build(), CFG)
 
 
+@pytest.mark.parametrize("words", [2, 8])
+def test_refuses_charges_that_do_not_fit_their_store(words):
+    # Four pixels of four channels, two of them to a word.
+    net = Network(name="net", shape=(2, 2, 2), input_coding=Coding(), timesteps=2,
+                  layers=(layer(recall=True), layer("readout", of=4, kernel=2, readout=True)))
+    if words == 8:
+        assert compile(net, replace(CFG, charge_words=words)).descriptors[0]["recall"]
+        return
+    with pytest.raises(NetworkError, match=f"needs charge_words = 8, the processor has {words}"):
+        compile(net, replace(CFG, charge_words=words))
+
+
 def test_refuses_more_classes_than_the_exit_unit_holds():
     wide = Network(name="net", shape=(2, 1, 1), input_coding=Coding(), layers=(layer("readout", out=17, readout=True),))
     with pytest.raises(NetworkError, match="needs classes = 17, the processor has 16"):

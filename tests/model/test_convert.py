@@ -38,6 +38,9 @@ def test_every_setting_reaches_its_layer():
     assert (readout.leak_shift, readout.reset, readout.readout) == (0, Reset.NONE, True)
     assert {layer.weight_grain for layer in network.layers} == {4}
     assert conv.gain.unique().numel() > 1
+    # The picture is the same in all four timesteps.
+    assert [layer.recall for layer in network.layers] == [True, False, False]
+    assert not any(layer.recall for layer in convert(random_trained()).layers)
 
 
 def test_a_linear_layer_reads_its_map_channel_by_channel():

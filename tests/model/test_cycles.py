@@ -1,5 +1,6 @@
 """The closed form against a pixel-by-pixel account; the exported Verilog is asked in tests/cosim."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -162,6 +163,24 @@ def test_every_cycle_of_the_tiles_has_one_cause():
     # All but filling, the last drain, and waits that nobody stands behind.
     assert ((cycles.total - known) >= CHECK + FILL + TAIL + 8).all()
     assert ((cycles.total - known) <= CHECK + FILL + TAIL + 8 + 2 * 8).all()
+
+
+def test_a_layer_that_recalls_integrates_once_and_fires_from_the_same_charge():
+    first = layer(20, of=2, kernel=1, name="first")
+    readout = layer(5, of=20, kernel=3, name="readout", readout=True)
+    recalls, integrates = (Network(name="net", shape=(2, 3, 3), input_coding=Coding(window=4), timesteps=3,
+                                   layers=(replace(first, recall=recall), readout)) for recall in (True, False))
+    codes = random_map(2, 3, 0.8)
+    with_recall, without = (trace(network, codes, CFG, keep_maps=True) for network in (recalls, integrates))
+    assert torch.equal(with_recall.logits, without.logits)
+    assert torch.equal(*(traced.maps[0] for traced in (with_recall, without)))
+    assert torch.equal(with_recall.signatures, without.signatures)
+    once = without.counters["events"][:, 0, 0]
+    assert torch.equal(without.counters["events"][:, 2, 0], 3 * once) and (once > 0).all()
+    assert torch.equal(with_recall.counters["events"][:, 2, 0], once)
+    # Groups of 16 and 4 channels in beats of two, of nine pixels.
+    taken = with_recall.cycles["cycles"][:, :, 0].diff(dim=1)
+    assert (taken == CHECK + 9 * (8 + 2) + TAIL).all()
 
 
 def readout_network(mask, timesteps=4):

@@ -82,6 +82,7 @@ def test_refuses_a_coding_that_does_not_fit_a_spike_code(settings, message):
     (dict(readout=True, pool=2), "a readout neither pools, leaks nor resets"),
     (dict(readout=True, leak_shift=1), "a readout neither pools, leaks nor resets"),
     (dict(readout=True, reset=Reset.ZERO), "a readout neither pools, leaks nor resets"),
+    (dict(readout=True, recall=True), "a readout does not recall its charge"),
     (dict(readout=True, gain=torch.tensor([0, 1, 0], dtype=torch.int32)), "all gains of a readout must be equal"),
 ])
 def test_refuses_a_layer_the_processor_cannot_run(settings, message):
@@ -105,6 +106,8 @@ def test_takes_every_setting_at_its_limits():
     ([READOUT | dict(out=1)], {}, "network net: a readout has at least 2 classes, not 1"),
     ([READOUT | dict(mask=0b1000)], dict(timesteps=3), "layer readout: it is active in none of the 3 timesteps"),
     ([dict(mask=0), READOUT], {}, "layer conv: it is active in none of the 1 timesteps"),
+    ([{}, dict(recall=True), READOUT], {}, "layer conv: only the first layer can recall its charge, "
+     "its source alone is the same in every timestep"),
     ([READOUT | dict(channels=3)], {}, "layer readout: expects 3 input channels, its source has 2"),
     ([{}, READOUT | dict(kernel=(2, 3))], {}, "layer readout: expects 2 input channels, its source has 3"),
     ([READOUT | dict(kernel=(5, 5))], {}, "layer readout: a kernel of 5 x 5 is larger than the padded map of 4 x 5"),

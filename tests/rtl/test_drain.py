@@ -187,6 +187,31 @@ def test_states_are_zero_in_the_first_timestep_and_without_memory(stateful, fres
     assert all(not any(beat["states"]) for beat in got)
 
 
+@pytest.mark.parametrize("stall", [0, 2])
+@pytest.mark.parametrize("shape", [
+    Shape(pixels=5), Shape(out=33, pixels=6, pool=2, stateful=True), Shape(out=20, pixels=7, walkers=4)])
+def test_recalls_every_charge_from_where_the_state_of_its_neuron_lies(shape, stall):
+    cfg = ProcessorConfig(columns=16, tiles=4, walkers=4, encoders=8)
+    charges = random_charges(shape, cfg)
+    expected = expected_beats(shape, charges, cfg, fresh=False)
+    dut = Drain(cfg)
+    kept = {beat["state_address"]: beat["charges"] for beat in expected}
+
+    async def check(ctx):
+        ctx.set(dut.layer, shape.descriptor())
+        ctx.set(dut.recall, 1)
+        for _ in range(2):
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            assert [read(beat) for beat in await take_all(ctx, dut.o, len(expected), stall=stall)] == expected
+            await expect_nothing(ctx, dut.o, 10)
+
+    simulate(dut, check, processes=[holds(dut.o), answers(dut.parameters, lambda word: parameter(cfg, word)),
+                                    answers(dut.states, lambda word: state(cfg, word)),
+                                    answers(dut.charges, kept.__getitem__)])
+
+
 def test_does_not_touch_the_state_store_when_states_are_zero():
     for stateful, fresh in ((False, False), (True, True)):
         shape = Shape(stateful=stateful)
@@ -205,6 +230,33 @@ def test_does_not_touch_the_state_store_when_states_are_zero():
                 assert not enable
 
         simulate(dut, drive)
+
+
+@pytest.mark.parametrize("encoders", [1, 4, 16])
+def test_beats_of_a_readout_are_as_many_cycles_apart_as_they_have_logits(encoders):
+    cfg = ProcessorConfig(columns=32, encoders=encoders)
+    dut = Drain(cfg)
+    offered = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, {**Shape(out=45, pixels=1).descriptor(), "readout": 1})
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.i[0].valid, 1)
+        ctx.set(dut.o.ready, 1)
+        for cycle in range(50):
+            *_, valid, lanes = await ctx.tick().sample(dut.o.valid, dut.o.p.place.lanes)
+            if valid:
+                offered.append((cycle, lanes.bit_count()))
+
+    simulate(dut, testbench)
+    # Two column groups, of 32 and 13 classes.
+    cycle = 1
+    for found, (at, logits) in enumerate(offered[:32 // encoders + -(-13 // encoders)]):
+        assert (at, logits) == (cycle, min(encoders, (32 - cycle + 1) if cycle <= 32 else 45 - cycle + 1)), found
+        cycle += logits
+    assert cycle == 46
 
 
 def test_gives_a_beat_every_cycle_from_the_second_on():

@@ -15,7 +15,7 @@ LOW, HIGH = CFG.numerics.potential_min, CFG.numerics.potential_max
 
 
 def descriptor(coding, *, leak_shift=0, reset=Reset.NONE, readout=False):
-    return {"leak_shift": leak_shift, "reset": reset, "readout": readout, "window": coding.window,
+    return {"stateful": 1, "leak_shift": leak_shift, "reset": reset, "readout": readout, "window": coding.window,
             "nearest": coding.nearest, "output_shift": GRAINS.index(coding.grain)}
 
 
@@ -29,13 +29,21 @@ def fired(state, charge, bias, gain, layer, *, cfg=CFG, **options):
                       "parameters": [{"bias": b, "gain": g} for b, g in zip(bias[part], gain[part])],
                       "place": {"lanes": (1 << lanes) - 1, "state_address": first}})
     dut = Fire(cfg)
+    kept = []
 
     async def prepare(ctx):
         ctx.set(dut.layer, layer)
 
-    got = through(dut, beats, len(beats), prepare=prepare, **options)
+    async def states(ctx):
+        async for *_, enable, address, data in ctx.tick().sample(dut.states.enable, dut.states.address,
+                                                                 dut.states.data):
+            if enable:
+                assert address == len(kept)
+                kept.extend(data)
+
+    got = through(dut, beats, len(beats), prepare=prepare, processes=[states], **options)
     assert [beat.place.state_address for beat in got] == list(range(0, len(state), lanes))
-    return tuple([value for beat in got for value in getattr(beat, name)] for name in ("codes", "potentials", "states"))
+    return *([value for beat in got for value in getattr(beat, name)] for name in ("codes", "potentials")), kept
 
 
 def fire_one(potential, gain, coding, **layer):
@@ -160,6 +168,27 @@ def test_a_readout_never_fires_and_keeps_its_potential():
     assert fired(potentials, [0] * 4, [0] * 4, [0] * 4, layer) == ([SILENT] * 4, potentials, potentials)
 
 
+def test_a_layer_that_keeps_nothing_writes_nothing():
+    layer = descriptor(Coding(window=8)) | {"stateful": 0}
+    assert fired([5000] * 4, [0] * 4, [0] * 4, [0] * 4, layer) == ([0] * 4, [5000] * 4, [])
+
+
+def test_a_beat_is_kept_once_in_the_cycle_after_it_has_left():
+    dut = Fire(CFG)
+    enables = []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, descriptor(Coding(window=8)))
+        await put(ctx, dut.i, {"states": [5000] * 4})
+        for ready in (0,) * 8 + (1,) + (0,) * 5:
+            ctx.set(dut.o.ready, ready)
+            *_, enable = await ctx.tick().sample(dut.states.enable)
+            enables.append(enable)
+
+    simulate(dut, testbench)
+    assert enables == [0] * 9 + [1] + [0] * 4
+
+
 @pytest.mark.parametrize("lanes", [0b0001, 0b0011, 0b0111, 0b1111])
 def test_lanes_without_a_neuron_are_silent(lanes):
     dut = Fire(CFG)
@@ -173,7 +202,7 @@ def test_lanes_without_a_neuron_are_silent(lanes):
     simulate(dut, testbench)
 
 
-def test_takes_a_beat_every_cycle_and_answers_five_cycles_later():
+def test_takes_a_beat_every_cycle_and_answers_four_cycles_later():
     dut = Fire(CFG)
 
     async def testbench(ctx):
@@ -183,8 +212,8 @@ def test_takes_a_beat_every_cycle_and_answers_five_cycles_later():
         for cycle in range(20):
             ctx.set(dut.i.p.place.index, cycle % 4)
             *_, ready, valid, index = await ctx.tick().sample(dut.i.ready, dut.o.valid, dut.o.p.place.index)
-            assert ready and valid == (cycle >= 5)
+            assert ready and valid == (cycle >= 4)
             if valid:
-                assert index == (cycle - 5) % 4
+                assert index == (cycle - 4) % 4
 
     simulate(dut, testbench, processes=[holds(dut.o)])

@@ -392,7 +392,7 @@ def check_rejected(illegal, expected_address, *, reason):
 @pytest.mark.parametrize("where, strobe, reason", [
     (address("cycle_limit") + 1, ALL, "unaligned address"),
     (address("control") + 2, ALL, "unaligned address"),
-    (address("cycle_limit") + 4, ALL, "no register"),
+    (address("exit_threshold") + 4, ALL, "no register"),
     (address("signatures") + 0x100, ALL, "behind the last window"),
     (address("id"), ALL, "constant"),
     (address("status"), ALL, "read-only register"),
@@ -413,7 +413,7 @@ def test_illegal_write_is_rejected_and_changes_nothing(where, strobe, reason):
 @pytest.mark.parametrize("where, reason", [
     (address("id") + 1, "unaligned address"),
     (address("logits") + 2, "unaligned address"),
-    (address("cycle_limit") + 4, "no register"),
+    (address("exit_threshold") + 4, "no register"),
     (address("signatures") + 0x100, "behind the last window"),
     (address("control"), "write-only register"),
     (address("load") + 8, "write-only window"),

@@ -32,6 +32,7 @@ def signed(words, *, gap=0):
             ctx.set(dut.valid, 0)
             # Whatever is on the port between words is no word.
             ctx.set(dut.word, ~word)
+        await ctx.tick()
         for layer in range(CFG.layers):
             ctx.set(dut.read_layer, layer)
             got.append(ctx.get(dut.read_data))
@@ -75,6 +76,7 @@ def test_every_bit_of_a_word_counts():
             ctx.set(dut.valid, 1)
             await ctx.tick()
             ctx.set(dut.valid, 0)
+            await ctx.tick()
             seen.append(ctx.get(dut.read_data))
 
     simulate(dut, testbench)
@@ -93,12 +95,15 @@ def test_a_clear_begins_all_signatures_anew():
                 ctx.set(dut.valid, expected != INITIAL)
                 await ctx.tick()
                 ctx.set(dut.valid, 0)
+                await ctx.tick()
                 ctx.set(dut.read_layer, layer)
                 assert ctx.get(dut.read_data) == expected
             ctx.set(dut.clear, 1)
             await ctx.tick()
             ctx.set(dut.clear, 0)
         ctx.set(dut.valid, 1)
+        await ctx.tick()
+        ctx.set(dut.valid, 0)
         await ctx.tick()
         assert ctx.get(dut.read_data) == scalar.crc(INITIAL, 99)
 

@@ -105,13 +105,13 @@ def test_an_empty_beat_opens_no_row():
         [ONE + ONE // 2] * 16]
 
 
-def test_charges_follow_their_last_event_by_three_cycles():
+def test_charges_follow_their_last_event_by_four_cycles():
     dut = Tile(CFG)
 
     async def testbench(ctx):
         await load(dut, [[0] * 16])(ctx)
         await put(ctx, dut.i, event(0, last=1))
-        for expected in (0, 0, 1):
+        for expected in (0, 0, 0, 1):
             assert ctx.get(dut.o.valid) == expected
             await ctx.tick()
 
@@ -123,8 +123,8 @@ def test_the_next_pixel_integrates_while_the_charges_wait_and_stalls_when_it_is_
 
     async def testbench(ctx):
         await load(dut, [[0] * 16])(ctx)
-        # All of these are accepted though nothing is taken: one more event fits behind a complete pixel.
-        await put_all(ctx, dut.i, [event(0, last=1), event(0), event(0), event(0, last=1), event(0)])
+        # All of these are accepted though nothing is taken: three more events fit behind a complete pixel.
+        await put_all(ctx, dut.i, [event(0, last=1), event(0), event(0), event(0, last=1), *[event(0)] * 3])
         ctx.set(dut.i.payload, event(0, last=1))
         ctx.set(dut.i.valid, 1)
         for _ in range(10):
@@ -132,10 +132,12 @@ def test_the_next_pixel_integrates_while_the_charges_wait_and_stalls_when_it_is_
             assert ctx.get(dut.o.valid) and list(ctx.get(dut.o.payload)) == [ONE] * 16
             await ctx.tick()
         assert list(await take(ctx, dut.o)) == [ONE] * 16
-        # The event that was on offer went in while they were taken.
+        # The event that was on offer goes in behind the one that was held.
+        assert ctx.get(dut.i.ready)
+        await ctx.tick()
         ctx.set(dut.i.valid, 0)
         assert list(await take(ctx, dut.o)) == [3 * ONE] * 16
-        assert list(await take(ctx, dut.o)) == [2 * ONE] * 16
+        assert list(await take(ctx, dut.o)) == [4 * ONE] * 16
         for _ in range(10):
             assert not ctx.get(dut.o.valid)
             await ctx.tick()
