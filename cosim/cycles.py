@@ -137,9 +137,9 @@ def headline(figures: dict) -> dict[str, float]:
     """The figures to hold against those before, by what they are."""
     return {
         **{f"{run['network']} on {run['config']}, cycles": run["cycles"] for run in figures["digits"]},
-        **{f"28 x 28 at {run['density']:.0%}, cycles": run["cycles"] for run in figures["fashion"]},
-        **{f"VGG-16 at {run['density']:.0%}, span {run['span']}, cycles": run["cycles"]
+        **{f"28 x 28 at {100 * run['density']:.0f} %, cycles": run["cycles"] for run in figures["fashion"]},
+        **{f"VGG-16 at {100 * run['density']:.0f} %, span {run['span']}, cycles": run["cycles"]
            for run in figures["vgg"]},
-        **{f"256-256-10 at {run['density']:.0%}, {run['encoders']} encoders, cycles": run["cycles_max"]
+        **{f"256-256-10 at {100 * run['density']:.0f} %, {run['encoders']} encoders, cycles": run["cycles_max"]
            for run in figures["yardstick"]},
     }
