@@ -18,7 +18,7 @@ __all__ = ["PAGE", "against", "tables", "fill", "plot"]
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- {}: written by nox -->\n", "<!-- end -->"
 
-# Cycles of the dense network with every neuron spiking on other cores, as issue 3 gives them; not measured here.
+# Cycles of the dense network with every neuron spiking on other cores: quoted, not measured here.
 PUBLISHED = {"ODIN": 266_256, "tinyODIN": 142_378, "ReckOn": 66_048, "a core of four int8 lanes": 17_479}
 
 # Where cycles go, and the colours of these.
