@@ -57,6 +57,20 @@ def compare(session):
     session.run("python", "-m", "cosim", "compare", *session.posargs)
 
 
+@nox.session(name="bench-cycles")
+def bench_cycles(session):
+    """Measure how busy the columns are, layer by layer; results/cycles.json and docs/performance.md (a minute)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "cycles", *session.posargs)
+
+
+@nox.session(name="bench-speed")
+def bench_speed(session):
+    """Measure how fast model and simulation are; results/speed.json and docs/performance.md (minutes)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "speed", *session.posargs)
+
+
 @nox.session
 def train(session):
     """Train the networks under networks/ again; `nox -s train -- --help` lists the choices."""

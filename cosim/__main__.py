@@ -2,10 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
+from model import record
 from model.config import PRESETS
 
+from . import cycles, performance, speed
 from .compare import NETWORKS, compare
 
 
@@ -24,7 +29,34 @@ def parser() -> argparse.ArgumentParser:
                          help="load this file on the processor instead of the freshly compiled image")
     command.add_argument("--out", type=Path, default=Path("build/compare"), help="default: %(default)s")
     command.set_defaults(run=run_compare)
+
+    command = commands.add_parser("cycles", help=cycles.__doc__, description=cycles.__doc__)
+    command.set_defaults(run=lambda args: publish("cycles", cycles.figures(), cycles.headline, args.trial))
+    _add_trial(command)
+
+    command = commands.add_parser("speed", help=speed.__doc__, description=speed.__doc__)
+    command.add_argument("--images", type=int, metavar="N", help="only the first N pictures of the test split")
+    command.add_argument("--repeats", type=int, metavar="N", default=7, help="median of so many (default: %(default)s)")
+    command.set_defaults(run=lambda args: publish("speed", speed.figures(args.images, args.repeats), speed.headline,
+                                                  args.trial))
+    _add_trial(command)
     return root
+
+
+def _add_trial(command: argparse.ArgumentParser):
+    command.add_argument("--trial", action="store_true", help="print the figures, and leave results/ and docs/ alone")
+
+
+def publish(name: str, figures: dict, headline: Callable, trial: bool) -> bool:
+    """Hold figures against those committed before; put them on file, on plots and on the page."""
+    console = Console()
+    before = record.read(name)
+    console.print(performance.against(headline(figures), headline(before) if before else {}))
+    if not trial:
+        command = " ".join([f"nox -s bench-{name}", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
+        written = [record.write(name, command, figures), *performance.plot(figures), performance.fill(figures)]
+        console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
+    return True
 
 
 def run_compare(args) -> bool:

@@ -66,7 +66,7 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
 
     Parameters
     ----------
-    synapses : Tensor, float32, (images, in * kernel_height * kernel_width, pixels)
+    synapses : Tensor, uint8, (images, in * kernel_height * kernel_width, pixels)
         From :func:`model.walker.synapses`.
     source : tuple of int
         Height and width of the source.
@@ -163,7 +163,8 @@ def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: 
         return torch.ones(images, pixels, dtype=torch.int64), torch.zeros(images, dtype=torch.int64)
     spikes = (synapses != SILENT).unflatten(1, (layer.in_channels, -1))
     lanes = cfg.span_lanes
-    spikes = F.pad(spikes, (0, 0, 0, 0, 0, -layer.in_channels % lanes)).unflatten(1, (-1, lanes)).sum(2)
+    spikes = F.pad(spikes, (0, 0, 0, 0, 0, -layer.in_channels % lanes)).unflatten(1, (-1, lanes))
+    spikes = spikes.sum(2, dtype=torch.int32)
     inside = taps_inside(layer, source)
     # A pixel whose taps all lie outside the map fetches silence once.
     work = (spikes.clamp(min=1) * inside).sum((1, 2)).clamp(min=1)
