@@ -13,7 +13,7 @@
 :mod:`rtl.exit`         when the answer is sure
 ======================  ======================================================================
 
-:mod:`rtl.store` is the memory they share, :mod:`rtl.signature` the CRC of what leaves each layer,
-:mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level. :mod:`rtl.verilog` exports it,
-:mod:`rtl.netlist` lints and synthesises the export.
+:mod:`rtl.store` is the memory they share, :mod:`rtl.buffer` where a stall is caught, :mod:`rtl.signature` the CRC of
+what leaves each layer, :mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level.
+:mod:`rtl.verilog` exports it, :mod:`rtl.netlist` lints and synthesises the export.
 """

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from model.config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig
 
+from .buffer import Buffer
 from .layouts import Charges, Event
 from .logarithm import synapse_magnitude
 from .store import Store, WriteSignature
@@ -54,9 +55,10 @@ class Tile(wiring.Component):
         m.submodules.rows = rows = Store(WeightRow(cfg), cfg.rows)
         wiring.connect(m, wiring.flipped(self.load), rows.write)
 
-        # An event that comes while the pixel before waits is held, so that readiness comes out of a register.
-        held = Signal(Event(cfg))
-        holds = Signal()
+        # A stall reaches ``i`` a cycle later.
+        m.submodules.events = events = Buffer(Event(cfg))
+        wiring.connect(m, wiring.flipped(self.i), events.i)
+
         # Four stages that move together: take the event, read its row, find its level in each column, add it.
         event, read = Signal(Event(cfg)), Signal(Event(cfg))
         event_valid, read_valid = Signal(), Signal()
@@ -73,21 +75,18 @@ class Tile(wiring.Component):
         step = Signal()
         m.d.comb += [
             step.eq(~(complete & self.o.valid & ~self.o.ready)),
-            self.i.ready.eq(~holds),
+            events.o.ready.eq(step),
             rows.read.address.eq(event.row),
             rows.read.enable.eq(step & event_valid & event.spike),
         ]
         with m.If(step):
             m.d.sync += [
-                holds.eq(0),
-                event.eq(Mux(holds, held, self.i.payload)),
-                event_valid.eq(holds | self.i.valid),
+                event.eq(events.o.payload),
+                event_valid.eq(events.o.valid),
                 read.eq(event),
                 read_valid.eq(event_valid),
                 complete.eq(read_valid & read.last),
             ]
-        with m.Elif(self.i.ready):
-            m.d.sync += [held.eq(self.i.payload), holds.eq(self.i.valid)]
 
         sums = Signal(Charges(cfg, cfg.columns))
         for column in range(cfg.columns):

@@ -51,6 +51,12 @@ class Mutant:
 
 
 MUTANTS = (
+    Mutant("buffer takes no payload while it stalls", "buffer.py",
+           "holds.eq(self.i.valid), held", "holds.eq(0), held",
+           "test_buffer.py::test_passes_on_everything_in_order"),
+    Mutant("buffer takes another payload while it holds one", "buffer.py",
+           "self.i.ready.eq(~holds)", "self.i.ready.eq(1)",
+           "test_buffer.py::test_passes_on_everything_in_order"),
     Mutant("picker skips the last lane", "picker.py",
            "enumerate(found):", "enumerate(found[:-1]):",
            "test_picker.py::test_one_spike_is_found_in_any_lane"),
@@ -211,6 +217,9 @@ MUTANTS = (
            "with m.If(self.rule == Rule.BUDGET):", "with m.If(self.rule != Rule.ENTROPY):",
            "test_exit.py::test_matches_model_on_both_sides_of_every_threshold"),
 
+    Mutant("drain: the beats of a readout follow one another", "drain.py",
+           "with m.If(layer.readout):", "with m.If(0):",
+           "test_drain.py::test_beats_of_a_readout_are_as_many_cycles_apart_as_they_have_logits"),
     Mutant("readout gives the lowest lane of every beat", "readout.py",
            "potentials >> len(value)", "potentials",
            "test_readout.py::test_gives_each_neuron_once_and_marks_the_last"),
