@@ -122,14 +122,13 @@ class Sequencer(wiring.Component):
         # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
         before = Signal(cfg.timesteps)
         now = Signal(cfg.timesteps)
-        active = (layer.mask & now).any()
+        active = Signal()
         # Which maps hold no spikes: that of layer n is bit n + 1, the picture is bit 0.
         silent_maps = Signal(cfg.layers + 1)
         own_map = silent_maps.bit_select(self.layer_index + 1, 1)
 
         m.d.comb += [
             self.silent.eq(silent_maps.bit_select(layer.source, 1)),
-            self.fresh.eq(~(layer.mask & before).any()),
             self.failure.layer.eq(self.layer_index),
         ]
         wrong_setting, setting_address = self.check_settings(m)
@@ -138,27 +137,28 @@ class Sequencer(wiring.Component):
         def fail(code, detail):
             m.d.comb += [self.failed.eq(1), self.failure.code.eq(code), self.failure.detail.eq(detail)]
 
-        def take():
+        def take(next_now, next_before):
+            """Take the next descriptor, for the timestep of these bits."""
             m.next = "CHECK"
             m.d.sync += [
                 self.layer_index.eq(self.next_index),
                 layer.eq(self.next_layer),
                 self.next_index.eq(Mux(next_last, 0, self.next_index + 1)),
+                now.eq(next_now),
+                before.eq(next_before),
+                active.eq((self.next_layer.mask & next_now).any()),
+                self.fresh.eq(~(self.next_layer.mask & next_before).any()),
             ]
 
         def advance(sure):
-            take()
+            take(Mux(layer_last, now << 1, now), Mux(layer_last, now | before, before))
             with m.If(layer_last):
                 with m.If(sure | timestep_last):
                     m.d.comb += self.done.eq(1)
                     m.d.sync += self.next_index.eq(0)
                     m.next = "IDLE"
                 with m.Else():
-                    m.d.sync += [
-                        self.timestep.eq(self.timestep + 1),
-                        now.eq(now << 1),
-                        before.eq(now | before),
-                    ]
+                    m.d.sync += self.timestep.eq(self.timestep + 1)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
@@ -172,11 +172,9 @@ class Sequencer(wiring.Component):
                         m.d.sync += [
                             self.timestep.eq(1),
                             self.best.eq(0),
-                            now.eq(1),
-                            before.eq(0),
                             silent_maps.eq(~1),
                         ]
-                        take()
+                        take(C(1), C(0))
 
             with m.State("CHECK"):
                 with m.If(wrong_field):

@@ -263,7 +263,7 @@ MUTANTS = (
            "with m.If(~layer.hold):", "with m.If(layer.hold):",
            "test_sequencer.py::test_runs_layers_inside_timesteps_with_their_masks"),
     Mutant("sequencer: only timestep 1 is fresh", "sequencer.py",
-           "~(layer.mask & before).any()", "before == 0",
+           "~(self.next_layer.mask & next_before).any()", "next_before == 0",
            "test_sequencer.py::test_runs_layers_inside_timesteps_with_their_masks"),
     Mutant("sequencer never stops early", "sequencer.py",
            "with m.If(sure | timestep_last):", "with m.If(timestep_last):",
