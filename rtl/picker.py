@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from model.config import CODE_WIDTH, SILENT, ProcessorConfig
 
+from .buffer import Buffer
 from .layouts import Event, Fetch
 
 __all__ = ["Picker"]
@@ -26,9 +27,8 @@ class Found(data.StructLayout):
 class Picker(wiring.Component):
     """Turn fetched spikes into one event a cycle, lowest lane first.
 
-    A fetch of n spikes takes n cycles and one without spikes takes one; the next is accepted in the cycle
-    of the last event, so there is no bubble between them. An event follows its fetch one cycle later.
-    Back-pressure on ``o`` stalls ``i``.
+    A fetch of n spikes takes n cycles and one without spikes takes one, without a bubble between them. An
+    event follows its fetch one cycle later. One more fetch is accepted while events wait.
 
     Parameters
     ----------
@@ -52,6 +52,9 @@ class Picker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        # A stall reaches ``i`` a cycle later.
+        m.submodules.fetches = fetches = Buffer(Fetch(self.cfg))
+        wiring.connect(m, wiring.flipped(self.i), fetches.i)
 
         lanes = self.cfg.span_lanes
         # The fetch being picked from, and which of its lanes still wait.
@@ -67,13 +70,13 @@ class Picker(wiring.Component):
             self.o.p.columns.eq(fetch.columns),
             self.o.p.spike.eq(lowest.any),
             self.o.p.last.eq(fetch.last & ~lowest.several),
-            self.i.ready.eq(~full | (self.o.ready & ~lowest.several)),
+            fetches.o.ready.eq(~full | (self.o.ready & ~lowest.several)),
         ]
-        with m.If(self.i.ready):
+        with m.If(fetches.o.ready):
             m.d.sync += [
-                full.eq(self.i.valid),
-                fetch.eq(self.i.payload),
-                waiting.eq(Cat(code != SILENT for code in self.i.p.codes)),
+                full.eq(fetches.o.valid),
+                fetch.eq(fetches.o.payload),
+                waiting.eq(Cat(code != SILENT for code in fetches.o.p.codes)),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += waiting.eq(waiting & (waiting - 1))

@@ -1,35 +1,16 @@
 """The spikes that each output pixel reads. Twin of :mod:`model.walker`."""
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from model.config import LANES, WORD_WIDTH, ProcessorConfig
 
-from .buffer import Buffer
 from .layouts import Descriptor, Fetch, SpikeRow, walker_shift
 from .store import ADDRESS_WIDTH, ReadSignature
 
 __all__ = ["Walker"]
-
-
-class Tap(data.StructLayout):
-    """Where the loops are."""
-
-    def __init__(self, cfg: ProcessorConfig):
-        super().__init__({
-            "y": Descriptor["input_height"].width,
-            "x": Descriptor["input_width"].width,
-            "ky": Descriptor["kernel_height"].width,
-            "kx": Descriptor["kernel_width"].width,
-            "chunk": Descriptor["input_words"].width,
-            "channels": Descriptor["input_channels"].width,     # of the pixel, from this chunk on
-            "row": ADDRESS_WIDTH,                               # first one of the column group
-            "columns": range(cfg.group_columns + 1),
-            "reads": 1,                                         # there is something to fetch
-            "last": 1,                                          # of the output pixel
-        })
 
 
 class Walker(wiring.Component):
@@ -77,8 +58,8 @@ class Walker(wiring.Component):
         m = Module()
         cfg, layer = self.cfg, self.layer
 
-        # A stall of the stages behind reaches the loops a cycle later.
-        m.submodules.taps = taps = Buffer(Tap(cfg))
+        step = Signal()
+        m.d.comb += step.eq(~self.o.valid | self.o.ready)
 
         # The loops, innermost last: group, window, pixel of the window (py, px), tap (ky, kx), chunk.
         walking = Signal()
@@ -133,7 +114,7 @@ class Walker(wiring.Component):
         def next_of(counter, last):
             return counter.eq(Mux(last, 0, counter + 1))
 
-        with m.If(taps.i.ready & walking):
+        with m.If(step & walking):
             m.d.sync += [
                 next_of(chunk, chunk_last),
                 chunk_channels.eq(Mux(chunk_last, layer.input_channels, chunk_channels - cfg.span_lanes)),
@@ -190,26 +171,6 @@ class Walker(wiring.Component):
                 window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
             ]
 
-        m.d.comb += [
-            taps.i.valid.eq(walking),
-            taps.i.p.y.eq(tap_y),
-            taps.i.p.x.eq(tap_x),
-            taps.i.p.ky.eq(ky),
-            taps.i.p.kx.eq(kx),
-            taps.i.p.chunk.eq(chunk),
-            taps.i.p.channels.eq(chunk_channels),
-            taps.i.p.row.eq(group_row),
-            taps.i.p.columns.eq(Mux(group_last, channels_left, group_columns)),
-            taps.i.p.reads.eq(~nothing),
-            taps.i.p.last.eq(pixel_done),
-        ]
-
-        step = Signal()
-        m.d.comb += [
-            step.eq(~self.o.valid | self.o.ready),
-            taps.o.ready.eq(step),
-        ]
-        at = taps.o.p
         # Stage 1: input pixel and tap, and where those of this chunk begin.
         pixel, tap = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
         chunk_address, chunk_row = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
@@ -229,15 +190,15 @@ class Walker(wiring.Component):
 
         with m.If(step):
             m.d.sync += [
-                pixel.eq(at.y * layer.input_width + at.x),
-                tap.eq(at.ky * layer.kernel_width + at.kx),
-                chunk_address.eq(layer.input_base + (at.chunk << exact_log2(cfg.span))),
-                chunk_row.eq(at.row + (at.chunk << ceil_log2(cfg.span_lanes))),
-                placed_channels.eq(at.channels),
-                placed.columns.eq(at.columns),
-                placed.last.eq(at.last),
-                placed_valid.eq(taps.o.valid),
-                placed_reads.eq(taps.o.valid & at.reads),
+                pixel.eq(tap_y[:len(layer.input_height)] * layer.input_width + tap_x[:len(layer.input_width)]),
+                tap.eq(ky * layer.kernel_width + kx),
+                chunk_address.eq(layer.input_base + (chunk << exact_log2(cfg.span))),
+                chunk_row.eq(group_row + (chunk << ceil_log2(cfg.span_lanes))),
+                placed_channels.eq(chunk_channels),
+                placed.columns.eq(Mux(group_last, channels_left, group_columns)),
+                placed.last.eq(pixel_done),
+                placed_valid.eq(walking),
+                placed_reads.eq(walking & ~nothing),
 
                 address.eq(chunk_address + pixel[:20] * layer.input_words),
                 row.eq(chunk_row + tap[:16] * layer.input_channels),

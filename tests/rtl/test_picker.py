@@ -119,13 +119,13 @@ def test_a_fetch_of_n_spikes_takes_n_cycles_and_one_without_takes_one(span):
     assert offered == [0] + [1] * cycles + [0] * 9
 
 
-def test_takes_no_fetch_while_events_wait():
+def test_holds_one_fetch_while_events_wait():
     dut = Picker(CFG)
 
     async def testbench(ctx):
         await put_all(ctx, dut.i, [fetched([1, 2] + EMPTY[2:])])
         ctx.set(dut.i.valid, 1)
-        for ready, expected in ((0, 0), (0, 0), (1, 0), (0, 0), (1, 1)):
+        for ready, expected in ((0, 1), (0, 0), (1, 0), (0, 0), (1, 0), (0, 1)):
             ctx.set(dut.o.ready, ready)
             *_, got = await ctx.tick().sample(dut.i.ready)
             assert got == expected
