@@ -97,7 +97,7 @@ def main():
     command.add_argument("--targets", nargs="+", default=("ecp5", "asic"), metavar="TARGET",
                          help="ecp5, an FPGA, or asic, standard cells (both by default)")
     command.add_argument("--jobs", type=int, default=1, help="how many to measure at a time; one takes up to 4 GB")
-    command.add_argument("--again", action="store_true", help="measure again what has not changed, too")
+    command.add_argument("--again", action="store_true", help="measure again what is on record, too")
     command.add_argument("--out", type=Path, default=Path("build/cost"), help="folder, build/cost by default")
     command.set_defaults(run=cost)
     commands.add_parser("registers", help="write the C header and the page of the register map").set_defaults(

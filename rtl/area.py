@@ -76,7 +76,8 @@ def simplify(source: Path, top: str) -> tuple[Path, list[dict]]:
     """
     gates, memories = source.with_suffix(".gates.il"), source.with_suffix(".memories.json")
     yosys(source, f"read_verilog -sv {relpath(source)}", f"hierarchy -top {top}", "flatten",
-          f"synth -top {top} -run begin:fine", "opt_clean -purge",
+          # Tables become gates.
+          f"synth -top {top} -run begin:fine", "memory_map -rom-only", "opt_clean -purge",
           "select t:$mem_v2", f"write_json -selected {relpath(memories)}", "select -clear",
           # What `synth` does from here on, without turning memories into flip-flops.
           "opt -fast -full", "opt -undriven -fine", "techmap", "opt", f"write_rtlil {relpath(gates)}")

@@ -51,9 +51,9 @@ def _ecp5(widths: dict) -> Table:
         table.add_row(resource, *(_each(figure["mapped"][resource], columns) for columns, figure in widths.items()))
     comb = (figure["placed"]["used"]["TRELLIS_COMB"] for figure in widths.values())
     table.add_row("TRELLIS_COMB", *(f"{used:,} of {available:,}" for used, available in comb))
-    table.add_row("of these in tiles, LUT4", *(_each(figure["blocks"]["tile"]["LUT4"], columns)
+    table.add_row("LUT4 of the tiles alone", *(_each(figure["blocks"]["tile"]["LUT4"], columns)
                                                for columns, figure in widths.items()))
-    table.add_row("of these in tiles, carry", *(_each(figure["blocks"]["tile"]["carry"], columns)
+    table.add_row("carry of the tiles alone", *(_each(figure["blocks"]["tile"]["carry"], columns)
                                                 for columns, figure in widths.items()))
     table.add_row("fits", *("yes" if figure["placed"]["fits"] else "no" for figure in widths.values()))
     table.add_row("clock, MHz", *(str(figure["placed"].get("MHz", "-")) for figure in widths.values()))
@@ -61,12 +61,14 @@ def _ecp5(widths: dict) -> Table:
 
 
 def _each(count: float, columns: str) -> str:
-    return f"{count:,} ({count / int(columns):.1f})"
+    """A number of a processor, and of one of its columns."""
+    return f"{count:,.0f} ({count / int(columns):,.0f})" if count > 1000 else f"{count:,} ({count / int(columns):.2f})"
 
 
 def _paths(widths: dict) -> Table:
-    table = Table("columns", "from", "to", "steps", "logic, ns", "routing, ns", title="Critical paths",
-                  title_justify="left")
+    table = Table("columns", title="Critical paths", title_justify="left")
+    for heading in ("from", "to", "cells", "logic, ns", "routing, ns"):
+        table.add_column(heading, overflow="fold")
     for columns, figure in widths.items():
         if path := figure["placed"].get("critical path"):
             table.add_row(columns, *map(str, path.values()))

@@ -177,8 +177,7 @@ def critical_path(report: dict) -> dict:
     Returns
     -------
     dict
-        ``"from"`` and ``"to"``, signals of the Verilog; ``"steps"``, the cells between; ``"logic ns"`` and
-        ``"routing ns"``.
+        ``"from"`` and ``"to"``, signals of the Verilog; ``"cells"`` between them; ``"logic ns"`` and ``"routing ns"``.
     """
     inside = [path["path"] for path in report["critical_paths"]
               if path["from"].startswith("posedge") and path["from"] == path["to"]]
@@ -190,7 +189,7 @@ def critical_path(report: dict) -> dict:
     if last["port"] in CONTROLS:
         sink += f" ({CONTROLS[last['port']]})"
     return {"from": _signal(path[0]["from"]["cell"]), "to": sink,
-            "steps": sum(step["type"] == "logic" for step in path),
+            "cells": sum(step["type"] == "logic" for step in path),
             "logic ns": round(logic, 2), "routing ns": round(routing, 2)}
 
 

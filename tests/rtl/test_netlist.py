@@ -49,7 +49,7 @@ def test_the_log_says_how_many_sites_are_used_and_what_went_wrong():
 
 
 def test_the_critical_path_is_the_slowest_between_registers_and_is_named_after_signals():
-    assert critical_path(REPORT) == {"from": "sequencer.layer.width", "to": "exit.distance (its reset)", "steps": 2,
+    assert critical_path(REPORT) == {"from": "sequencer.layer.width", "to": "exit.distance (its reset)", "cells": 2,
                                      "logic ns": 3.93, "routing ns": 5.5}
 
 
