@@ -1,6 +1,7 @@
 """What the gateware costs: FPGA cells and clock, and standard-cell area, from 16 to 128 columns."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -52,7 +53,7 @@ TARGETS = {"ecp5": measure_ecp5, "asic": measure_asic}
 
 def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs: int = 1,
             again: bool = False) -> dict:
-    """Measure the processors :func:`model.config.scaled`, and keep ``results/synth.json`` up to date after each.
+    """Measure the processors :func:`model.config.scaled`, and write ``results/synth.json`` if that gave new figures.
 
     Parameters
     ----------
@@ -61,11 +62,12 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
     targets : sequence of str
         ``"ecp5"``, ``"asic"``.
     folder : Path
-        For Verilog, netlists, logs and reports.
+        For Verilog, netlists, logs and reports, and for every figure as soon as it is there: what an interrupted
+        run has measured, the next one finds.
     jobs : int
         How many to measure at a time.
     again : bool
-        Measure again what the record has of the same Verilog and the same tools.
+        Measure again what is known of the same Verilog and the same tools.
 
     Returns
     -------
@@ -88,13 +90,10 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
     processors = {columns: Processor(scaled(columns)) for columns in widths}
-    if "asic" in targets:
-        for library in LIBRARIES.values():
-            for name in library.files:
-                fetch(name)
 
     console = Console(stderr=True)
-    figures = record.read(RECORD) or {}
+    recorded = record.read(RECORD) or {}
+    figures = {target: dict(recorded.get(target, {})) for target in TARGETS}
     folder.mkdir(parents=True, exist_ok=True)
     stale = []
     # The largest first: beside it, the small ones finish.
@@ -103,19 +102,29 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
         source.write_text(export(processors[columns], source.stem))
         digest = digest_of(source)
         for target in targets:
-            if not again and figures.get(target, {}).get(str(columns), {}).get("digest") == digest:
-                console.print(f"{columns} columns, {target}: on record")
+            kept = source.with_suffix(f".{target}.json")
+            known = [figures[target].get(str(columns), {}), json.loads(kept.read_text()) if kept.exists() else {}]
+            fresh = [figure for figure in known if figure.get("digest") == digest]
+            if fresh and not again:
+                figures[target][str(columns)] = fresh[0]
+                console.print(f"{columns} columns, {target}: known")
             else:
-                stale.append((columns, target, source, digest))
+                stale.append((columns, target, source, kept, digest))
+    if any(target == "asic" for _, target, *_ in stale):
+        # A missing file is said at once, not after an hour.
+        for library in LIBRARIES.values():
+            for name in library.files:
+                fetch(name)
 
-    def timed(columns, target, source, digest):
+    def timed(columns, target, source, kept, digest):
         began = time.monotonic()
         bar = progress.add_task("", total=None)
-        figure = TARGETS[target](source, lambda step: progress.update(
-            bar, description=f"{columns} columns, {target}: {step}"))
+        figure = {"digest": digest, **TARGETS[target](source, lambda step: progress.update(
+            bar, description=f"{columns} columns, {target}: {step}"))}
+        kept.write_text(json.dumps(figure))
         progress.remove_task(bar)
         console.print(f"{columns} columns, {target}: {time.monotonic() - began:.0f} s")
-        return {"digest": digest, **figure}
+        return figure
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console,
                   transient=True) as progress, ThreadPoolExecutor(jobs) as pool:
@@ -123,21 +132,18 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
         try:
             for future in as_completed(pending):
                 columns, target, *_ = pending[future]
-                figures.setdefault(target, {})[str(columns)] = future.result()
-                record.write(RECORD, "nox -s synth", ordered(figures))
+                figures[target][str(columns)] = future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return ordered(figures)
+    figures = {target: dict(sorted(figures[target].items(), key=lambda item: int(item[0])))
+               for target in TARGETS if figures[target]}
+    if figures != recorded:
+        record.write(RECORD, "nox -s synth", figures)
+    return figures
 
 
 def digest_of(source: Path) -> str:
     """Of the Verilog and of the versions of the tools that measure it."""
     tools = " ".join(f"{tool} {version(tool)}" for tool in TOOLS)
     return hashlib.sha256(source.read_bytes() + tools.encode()).hexdigest()[:16]
-
-
-def ordered(figures: dict) -> dict:
-    """``figures`` by target, and by columns."""
-    return {target: dict(sorted(figures[target].items(), key=lambda item: int(item[0])))
-            for target in TARGETS if target in figures}

@@ -23,6 +23,7 @@ def measured(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cost, "TARGETS", {name: target(name) for name in ("ecp5", "asic")})
     monkeypatch.setattr(cost, "export", lambda processor, name: f"module {name}; endmodule\n")
+    monkeypatch.setattr(cost, "LIBRARIES", {})
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     return calls
 
@@ -47,15 +48,28 @@ def test_a_width_whose_verilog_has_changed_is_measured_again(tmp_path, measured,
     assert len(measured) == 2
 
 
-def test_a_tool_that_fails_leaves_what_was_measured_before(tmp_path, measured, monkeypatch):
+def test_what_was_measured_before_a_tool_failed_is_not_measured_again(tmp_path, measured, monkeypatch):
     def fails(source, begin):
         raise RuntimeError("no such luck")
-    measure([16], ["ecp5"], tmp_path)
-    before = record.read("synth")
-    monkeypatch.setitem(cost.TARGETS, "ecp5", fails)
+
+    works = cost.TARGETS["asic"]
+    monkeypatch.setitem(cost.TARGETS, "asic", fails)
     with pytest.raises(RuntimeError, match="^no such luck$"):
-        measure([16], ["ecp5"], tmp_path, again=True)
-    assert record.read("synth") == before
+        measure([16], ["ecp5", "asic"], tmp_path)
+    assert record.read("synth") is None
+    monkeypatch.setitem(cost.TARGETS, "asic", works)
+    figures = measure([16], ["ecp5", "asic"], tmp_path)
+    assert measured == [("ecp5", "firstlight_16"), ("asic", "firstlight_16")]
+    assert [figure["16"]["cells"] for figure in figures.values()] == [1, 2]
+    assert record.read("synth") == figures
+
+
+def test_a_run_without_news_leaves_the_record_alone(tmp_path, measured):
+    measure([16], ["ecp5"], tmp_path)
+    path = record.RESULTS / "synth.json"
+    path.write_text(path.read_text().replace("nox -s synth", "by hand"))
+    measure([16], ["ecp5"], tmp_path)
+    assert "by hand" in path.read_text()
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -74,8 +88,8 @@ def test_a_liberty_file_that_is_missing_is_one_sentence_before_anything_is_measu
     nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
     environment = {**os.environ, **nowhere, "FIRSTLIGHT_DATA": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path),
                    "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path), "no_proxy": "", "NO_PROXY": ""}
-    refused = subprocess.run([sys.executable, "-m", "rtl", "cost", "--columns", "16", "--targets", "asic", "--out",
-                              tmp_path], capture_output=True, encoding="utf-8", env=environment)
+    refused = subprocess.run([sys.executable, "-m", "rtl", "cost", "--columns", "16", "--targets", "asic", "--again",
+                              "--out", tmp_path], capture_output=True, encoding="utf-8", env=environment)
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"sky130hd/sky130hd_tt.lib is missing: neither {tmp_path} (FIRSTLIGHT_DATA) nor ")
     assert refused.stderr.count("\n") == 1
