@@ -62,7 +62,11 @@ def _ecp5(widths: dict) -> Table:
 
 def _each(count: float, columns: str) -> str:
     """A number of a processor, and of one of its columns."""
-    return f"{count:,.0f} ({count / int(columns):,.0f})" if count > 1000 else f"{count:,} ({count / int(columns):.2f})"
+    return f"{_number(count)} ({_number(count / int(columns))})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _paths(widths: dict) -> Table:
