@@ -117,16 +117,22 @@ class Drain(wiring.Component):
         window = Signal.like(layer.output_pixels)
         walker_index = Signal(range(cfg.group_beats))
         beat_channels = Signal.like(layer.output_channels)
+        # Beats behind this one, and behind the first of a pixel.
+        beats_left, pixel_beats_left = Signal.like(beat), Signal.like(beat)
 
         group_parameters = Signal(ADDRESS_WIDTH)
         state_address = Signal(ADDRESS_WIDTH)
         group_words, first_words, window_words, word_address = (
             Signal(ADDRESS_WIDTH, name=name) for name in ("group_words", "first_words", "window_words", "word_address"))
 
-        map_last = window + 1 == layer.output_pixels
-        beat_last = (beat_channels <= cfg.encoders) | (beat + 1 == beats)
+        # Where loops of the layer end, known a cycle after ``start``.
+        last_window, last_window_pixel = Signal.like(window), Signal.like(window_pixel)
+        m.d.sync += [last_window.eq(layer.output_pixels - 1), last_window_pixel.eq(layer.pool_area - 1)]
+
+        map_last = window == last_window
+        beat_last = beats_left == 0
         walker_last = map_last | (walker + 1 == walkers)
-        window_last = window_pixel + 1 == layer.pool_area
+        window_last = window_pixel == last_window_pixel
         group_last = group_channels <= columns
 
         walkers_done = beat_last & walker_last
@@ -140,6 +146,11 @@ class Drain(wiring.Component):
         complete = recalling | Cat(i.valid for i in self.i).bit_select((walker << most_shift) >> shift, 1)
         next_words = window_words + layer.output_words
 
+        def begin_group(channels):
+            left = Mux(channels > columns, beats - 1, (channels - 1) >> exact_log2(cfg.encoders))
+            return [group_channels.eq(channels), beat_channels.eq(channels),
+                    beats_left.eq(left), pixel_beats_left.eq(left)]
+
         with m.If(free & (pause != 0)):
             m.d.sync += pause.eq(pause - 1)
         with m.If(step & complete):
@@ -147,6 +158,7 @@ class Drain(wiring.Component):
                 m.d.sync += pause.eq(Mux(beat_channels < cfg.encoders, beat_channels, cfg.encoders) - 1)
             m.d.sync += [
                 beat.eq(Mux(beat_last, 0, beat + 1)),
+                beats_left.eq(Mux(beat_last, pixel_beats_left, beats_left - 1)),
                 beat_channels.eq(Mux(beat_last, group_channels, beat_channels - cfg.encoders)),
                 state_address.eq(state_address + 1),
                 word_address.eq(word_address + word_full),
@@ -171,7 +183,7 @@ class Drain(wiring.Component):
                 next_group = group_words + words
                 m.d.sync += [
                     first_window.eq(0), window.eq(0),
-                    group_channels.eq(group_channels - columns), beat_channels.eq(group_channels - columns),
+                    *begin_group(group_channels - columns),
                     group_parameters.eq(group_parameters + beats),
                     group_words.eq(next_group), first_words.eq(next_group), window_words.eq(next_group),
                     word_address.eq(next_group),
@@ -181,7 +193,7 @@ class Drain(wiring.Component):
             m.d.sync += [
                 recalling.eq(self.recall),
                 Cat(first_window, window_pixel, walker, beat, window, walker_index).eq(0),
-                group_channels.eq(layer.output_channels), beat_channels.eq(layer.output_channels),
+                *begin_group(layer.output_channels),
                 group_parameters.eq(layer.parameter_base),
                 state_address.eq(layer.state_base),
                 group_words.eq(layer.output_base), first_words.eq(layer.output_base),

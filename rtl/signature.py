@@ -53,20 +53,21 @@ class Signature(wiring.Component):
         old_port, read_port = crcs.read_port(domain="comb"), crcs.read_port(domain="comb")
         signed_layers = Signal(self.cfg.layers)
 
-        # The word is taken first, and signed with in the next cycle.
-        word, layer, valid = Signal.like(self.word), Signal.like(self.layer), Signal()
-        m.d.sync += [word.eq(self.word), layer.eq(self.layer), valid.eq(self.valid)]
+        # A CRC is linear: each bit is the XOR of the bits of the old one and of the word that reach it: first of the word, then of the old.
+        share = Signal(CRC_WIDTH)
+        layer, valid = Signal.like(self.layer), Signal()
+        m.d.sync += [
+            share.eq(reached(self.word, [crc_step(0, 1 << bit, WORD_WIDTH) for bit in range(WORD_WIDTH)])),
+            layer.eq(self.layer),
+            valid.eq(self.valid),
+        ]
 
-        # A CRC is linear: each bit is the XOR of the bits of the old one and of the word that reach it.
         old = Signal(CRC_WIDTH)
-        m.d.comb += old.eq(Mux(signed_layers.bit_select(layer, 1), old_port.data, CRC_INITIAL))
-        sources = [(old[bit], crc_step(1 << bit, 0, WORD_WIDTH)) for bit in range(CRC_WIDTH)]
-        sources += [(word[bit], crc_step(0, 1 << bit, WORD_WIDTH)) for bit in range(WORD_WIDTH)]
         m.d.comb += [
             old_port.addr.eq(layer),
+            old.eq(Mux(signed_layers.bit_select(layer, 1), old_port.data, CRC_INITIAL)),
             write_port.addr.eq(layer),
-            write_port.data.eq(Cat(reduce(xor, (source for source, reaches in sources if reaches >> bit & 1))
-                                   for bit in range(CRC_WIDTH))),
+            write_port.data.eq(share ^ reached(old, [crc_step(1 << bit, 0, WORD_WIDTH) for bit in range(CRC_WIDTH)])),
             write_port.en.eq(valid),
             read_port.addr.eq(self.read_layer),
             self.read_data.eq(Mux(signed_layers.bit_select(self.read_layer, 1), read_port.data, CRC_INITIAL)),
@@ -76,3 +77,8 @@ class Signature(wiring.Component):
         with m.If(self.clear):
             m.d.sync += signed_layers.eq(0)
         return m
+
+
+def reached(bits, reaches):
+    """The XOR, bit by bit of a CRC, of the ``bits`` that reach it; ``reaches`` says for each which it reaches."""
+    return Cat(reduce(xor, (bit for bit, reach in zip(bits, reaches) if reach >> n & 1)) for n in range(CRC_WIDTH))

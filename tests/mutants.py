@@ -224,7 +224,7 @@ MUTANTS = (
            "potentials >> len(value)", "potentials",
            "test_readout.py::test_gives_each_neuron_once_and_marks_the_last"),
     Mutant("signature misses words", "signature.py",
-           "write_port.en.eq(valid)", "write_port.en.eq(valid & ~word[-1])",
+           "write_port.en.eq(valid)", "write_port.en.eq(valid & ~share[0])",
            "test_signature.py::test_matches_model"),
     Mutant("signature goes on from the run before", "signature.py",
            "signed_layers.eq(0)", "signed_layers.eq(1)",
