@@ -147,7 +147,8 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
         for job in jobs:
             console.print(f"waves of picture {waves}: {job.folder / 'dump.vcd'}")
     results = Results(command=" ".join(["python -m cosim compare", *sys.argv[2:]]), commit=_commit(), config=config,
-                      columns=cfg.group_columns, verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
+                      columns=cfg.group_columns, walkers=cfg.walkers,
+                      verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
                       networks=tuple(_result(job, cfg) for job in jobs))
     report.write(results, out)
     console.print(report.table(results))

@@ -76,7 +76,7 @@ def write(results: Results, folder: Path) -> Path:
                               keep_trailing_newline=True)
     environment.filters |= {"number": _number, "percent": _percent}
     with style.context(STYLE):
-        plots = {network.network: _plots(network) for network in results.networks}
+        plots = {network.network: _plots(network, results.walkers) for network in results.networks}
     page = folder / "index.html"
     page.write_text(environment.get_template("index.html").render(
         results=results, plots=plots, rows=list(zip(*map(_rows, results.networks))),
@@ -127,9 +127,9 @@ def _percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def _plots(network: NetworkResult) -> dict[str, str]:
+def _plots(network: NetworkResult, walkers: int) -> dict[str, str]:
     """The plots of one network as inline SVG, by name."""
-    plots = {"cycles": _cycles(network), "causes": _causes(network)}
+    plots = {"cycles": _cycles(network), "causes": _causes(network, walkers)}
     if network.timesteps > 1:
         plots["timesteps"] = _timesteps(network)
     if network.sweep:
@@ -192,8 +192,9 @@ def _cycles(network: NetworkResult) -> str:
     return _svg(figure, f"{network.network}: images by cycles")
 
 
-def _causes(network: NetworkResult) -> str:
-    total = sum(picture.cycles for picture in network.pictures)
+def _causes(network: NetworkResult, walkers: int) -> str:
+    # Every cycle of every walker has its cause.
+    total = walkers * sum(picture.cycles for picture in network.pictures)
     causes = {"busy": sum(picture.busy_cycles for picture in network.pictures),
               "empty words": sum(picture.empty_cycles for picture in network.pictures),
               "waiting for fire": sum(picture.fire_cycles for picture in network.pictures)}

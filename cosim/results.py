@@ -99,5 +99,6 @@ class Results(_Strict):
     commit: str                         # of the project, "+" behind it where files were changed; "unknown" outside git
     config: str                         # preset
     columns: Count                      # of all tiles
+    walkers: Count
     verilog_sha256: str
     networks: tuple[NetworkResult, ...]

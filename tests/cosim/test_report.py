@@ -30,6 +30,7 @@ ROWS = [
     ["agreement in signatures", "50 of 50", "50 of 50"],
     ["agreement in counters", "50 of 50", "50 of 50"],
     ["agreement in cycles", "50 of 50", "50 of 50"],
+    ["agreement in layer cycles", "50 of 50", "50 of 50"],
     ["average timesteps", "1.00 of 1", "1.36 of 4"],
     ["cycles per image, minimum", "10 000", "10 000"],
     ["cycles per image, median", "10 024", "10 024"],
@@ -84,7 +85,7 @@ def lif(**changes):
 
 
 def results(*networks):
-    return Results(command="python -m cosim compare", commit="0123456789ab+", config="default", columns=64,
+    return Results(command="python -m cosim compare", commit="0123456789ab+", config="default", columns=64, walkers=1,
                    verilog_sha256="c0ffee" * 10 + "abcd", networks=networks or (ttfs(), lif()))
 
 
