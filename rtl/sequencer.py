@@ -151,14 +151,16 @@ class Sequencer(wiring.Component):
             ]
 
         def advance(sure):
-            take(Mux(layer_last, now << 1, now), Mux(layer_last, now | before, before))
             with m.If(layer_last):
+                take(now << 1, now | before)
                 with m.If(sure | timestep_last):
                     m.d.comb += self.done.eq(1)
                     m.d.sync += self.next_index.eq(0)
                     m.next = "IDLE"
                 with m.Else():
                     m.d.sync += self.timestep.eq(self.timestep + 1)
+            with m.Else():
+                take(now, before)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
@@ -237,7 +239,7 @@ class Sequencer(wiring.Component):
         ]
         words = {name: index for index, fields in enumerate(DESCRIPTOR) for name in fields}
         wrong, word = Signal(), Signal(range(DESCRIPTOR_WORDS))
-        m.d.sync += wrong.eq(0)
+        m.d.sync += [wrong.eq(0), word.eq(0)]
         for name, broken in checks:
             with m.If(broken):
                 m.d.sync += [wrong.eq(1), word.eq(words[name])]

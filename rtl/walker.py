@@ -82,8 +82,8 @@ class Walker(wiring.Component):
         tap_y, tap_x = Signal(corner_shape), Signal(corner_shape)
 
         # The kernel may lie beside the map altogether.
-        nothing = Signal()
-        m.d.comb += nothing.eq(self.silent | (ky >= layer.kernel_height) | (tap_y >= layer.input_height)
+        nothing, silent = Signal(), Signal()
+        m.d.comb += nothing.eq(silent | (ky >= layer.kernel_height) | (tap_y >= layer.input_height)
                                | (kx >= layer.kernel_width) | (tap_x >= layer.input_width))
 
         chunk_last = nothing | (chunk_channels <= cfg.span_lanes)
@@ -162,6 +162,7 @@ class Walker(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 walking.eq(1),
+                silent.eq(self.silent),
                 channels_left.eq(layer.output_channels),
                 group_row.eq(layer.row_base),
                 window.eq(self.number), ox.eq(self.number),
