@@ -51,6 +51,13 @@ def verilog(session):
 
 
 @nox.session
+def synth(session):
+    """Place 16 to 128 columns on an ECP5, count them in standard cells, write results/synth.json (an hour)."""
+    install(session, "synthesis")
+    session.run("python", "-m", "rtl", "cost", *session.posargs)
+
+
+@nox.session
 def compare(session):
     """Run both digits networks on exported Verilog against the golden model; report in build/compare/."""
     install(session, "cosim")

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 
 __all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
-           "GRANULE_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset"]
+           "GRANULE_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset", "FAMILY",
+           "scaled"]
 
 # A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
 CODE_WIDTH = 5
@@ -220,3 +221,22 @@ def preset(name: str) -> ProcessorConfig:
     if name not in PRESETS:
         raise ValueError(f"there is no configuration called {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+# Columns of the processors whose cost is measured.
+FAMILY = (16, 32, 64, 128)
+
+
+def scaled(columns: int) -> ProcessorConfig:
+    """The processor of ``columns`` columns in a family that grows evenly: tiles of 32, a neuron fires for every 8.
+
+    Raises
+    ------
+    ValueError
+        If ``columns`` is none of :data:`FAMILY`.
+    """
+    if columns not in FAMILY:
+        raise ValueError(f"columns must be one of {', '.join(map(str, FAMILY))}, not {columns}")
+    tiles = max(columns // 32, 1)
+    return ProcessorConfig(columns=columns // tiles, tiles=tiles, encoders=columns // 8, span=2, rows=2048,
+                           spike_words=2048, state_words=2048, parameter_words=256, layers=16, classes=16)

@@ -1,4 +1,4 @@
-"""The gateware's door: ``python -m rtl verilog | lint | synth | registers``."""
+"""The gateware's door: ``python -m rtl verilog | lint | synth | cost | registers``."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from model.config import PRESETS, preset
+from model.config import FAMILY, PRESETS, preset
 
 # Each command imports its own tools, so that a session installs no more than it runs.
 
@@ -56,6 +56,17 @@ def synth(options):
         Console().print(table)
 
 
+def cost(options):
+    from .cost import measure
+    from .cost_report import plot, tables
+
+    figures = measure(options.columns, options.targets, options.out, jobs=options.jobs, again=options.again)
+    for table in tables(figures):
+        Console().print(table)
+    for path in plot(figures):
+        print(path)
+
+
 def registers(options):
     from .register_docs import HEADER, write_header, write_page
 
@@ -75,6 +86,20 @@ def main():
         command.add_argument("--config", default="all", help=f"{', '.join(PRESETS)} or all (the default)")
         command.add_argument("--out", type=Path, default=Path("build/verilog"), help="folder, build/verilog by default")
         command.set_defaults(run=run)
+    command = commands.add_parser(
+        "cost", help="place the processors of several widths, and write down what they cost",
+        description="Map processors of several widths to an ECP5, place and route them, and map them to standard "
+                    "cells. What has been measured of the same Verilog by the same tools is not measured again. "
+                    "Figures and plots go to results/. Liberty files are downloaded, or taken from the folder that "
+                    "the environment variable FIRSTLIGHT_DATA names.")
+    command.add_argument("--columns", type=int, nargs="+", default=FAMILY, metavar="N",
+                         help=f"which widths, of {', '.join(map(str, FAMILY))} (all by default)")
+    command.add_argument("--targets", nargs="+", default=("ecp5", "asic"), metavar="TARGET",
+                         help="ecp5, an FPGA, or asic, standard cells (both by default)")
+    command.add_argument("--jobs", type=int, default=1, help="how many to measure at a time; one takes up to 4 GB")
+    command.add_argument("--again", action="store_true", help="measure again what is on record, too")
+    command.add_argument("--out", type=Path, default=Path("build/cost"), help="folder, build/cost by default")
+    command.set_defaults(run=cost)
     commands.add_parser("registers", help="write the C header and the page of the register map").set_defaults(
         run=registers)
 

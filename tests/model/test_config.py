@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from model.config import PRESETS, Numerics, ProcessorConfig, preset
+from model.config import FAMILY, PRESETS, Numerics, ProcessorConfig, preset, scaled
 
 
 def test_a_potential_is_a_twos_complement_number():
@@ -121,3 +121,11 @@ def test_refuses_an_accumulator_that_holds_no_synapse_or_is_wider_than_float32_i
 def test_refuses_a_preset_that_does_not_exist():
     with pytest.raises(ValueError, match="^there is no configuration called 'huge'; there are tiny, default"):
         preset("huge")
+
+
+def test_the_family_grows_by_tiles_of_32_columns_and_an_encoder_for_every_8():
+    assert [(cfg.columns, cfg.tiles, cfg.encoders) for cfg in map(scaled, FAMILY)] == [
+        (16, 1, 2), (32, 1, 4), (32, 2, 8), (32, 4, 16)]
+    assert [scaled(columns).group_columns for columns in FAMILY] == list(FAMILY)
+    with pytest.raises(ValueError, match="^columns must be one of 16, 32, 64, 128, not 48$"):
+        scaled(48)
