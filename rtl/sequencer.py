@@ -179,18 +179,19 @@ class Sequencer(wiring.Component):
                         take(C(1), C(0))
 
             with m.State("CHECK"):
-                with m.If(wrong_field):
-                    fail(ErrorCode.DESCRIPTOR, field_word)
-                    m.d.sync += self.next_index.eq(0)
-                    m.next = "IDLE"
-                with m.Elif(active):
-                    m.d.comb += self.layer_start.eq(1)
+                with m.If(active):
+                    m.d.comb += self.layer_start.eq(~wrong_field)
                     m.d.sync += own_map.eq(0)
                     m.next = "RUN"
                 with m.Else():
                     with m.If(~layer.hold):
                         m.d.sync += own_map.eq(1)
                     advance(sure=0)
+                with m.If(wrong_field):
+                    fail(ErrorCode.DESCRIPTOR, field_word)
+                    m.d.comb += self.done.eq(0)
+                    m.d.sync += self.next_index.eq(0)
+                    m.next = "IDLE"
 
             with m.State("RUN"):
                 m.d.comb += self.verdict.ready.eq(1)
