@@ -85,22 +85,24 @@ class Walker(wiring.Component):
         beside_y, beside_x, silent = Signal(), Signal(), Signal()
         nothing = silent | beside_y | beside_x
 
-        # Where taps and map end, known a cycle after ``start``.
+        # Where the loops end, known a cycle after ``start``.
         ky_end, kx_end = Signal.like(ky), Signal.like(kx)
         map_y_end, map_x_end = Signal.like(layer.input_height), Signal.like(layer.input_width)
+        shift = walker_shift(layer, cfg)
+        walkers = 1 << shift
+        line_end, window_end = Signal.like(ox), Signal.like(window)
         m.d.sync += [
             ky_end.eq(layer.kernel_height - 1), map_y_end.eq(layer.input_height - 1),
             kx_end.eq(layer.kernel_width - 1), map_x_end.eq(layer.input_width - 1),
+            line_end.eq(layer.output_width - walkers), window_end.eq(layer.output_pixels - walkers),
         ]
         chunk_last = nothing | (chunk_channels <= cfg.span_lanes)
         kx_last = nothing | (kx == kx_end) | (tap_x == map_x_end)
         ky_last = nothing | (ky == ky_end) | (tap_y == map_y_end)
         px_last = px + 1 == layer.pool
         py_last = py + 1 == layer.pool
-        shift = walker_shift(layer, cfg)
-        walkers = 1 << shift
-        line_done = ox + walkers >= layer.output_width
-        map_done = window + walkers >= layer.output_pixels
+        line_done = ox >= line_end
+        map_done = window >= window_end
         group_columns = cfg.group_columns >> shift
         group_last = channels_left <= group_columns
         # Where the first window lies.

@@ -120,7 +120,7 @@ MUTANTS = (
            "(layer.window_hop >> shift) * self.number - layer.padding", "-layer.padding",
            "test_walker.py::test_walkers_take_turns_of_the_pooling_windows"),
     Mutant("walker walks its last window twice", "walker.py",
-           "window + walkers >= layer.output_pixels", "window >= layer.output_pixels",
+           "window_end.eq(layer.output_pixels - walkers)", "window_end.eq(layer.output_pixels)",
            "test_walker.py::test_walkers_take_turns_of_the_pooling_windows"),
 
     Mutant("drain: one neuron too many in the last beat", "drain.py",
