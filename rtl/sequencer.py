@@ -58,7 +58,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     run : In(Run())
-        Must not change during a run.
+        Must not change during a run, nor in the cycle of ``start``.
     start : In(1)
     busy : Out(1)
     next_index : Out(range(cfg.layers))
@@ -202,15 +202,16 @@ class Sequencer(wiring.Component):
         return m
 
     def check_settings(self, m):
-        """Whether the run asked for is illegal, and the address of the register that says so."""
+        """Whether the run asked for a cycle ago is illegal, and the address of the register that says so."""
         cfg, run = self.cfg, self.run
         addresses = {register.inst_name: register.absolute_address for register in registers()}
         wrong, address = Signal(), Signal(len(self.failure.detail))
+        m.d.sync += wrong.eq(0)
         with m.If((run.layers == 0) | (run.layers > cfg.layers) | (run.timesteps == 0)
                   | (run.timesteps > cfg.timesteps) | (run.classes < 2) | (run.classes > cfg.classes)):
-            m.d.comb += [wrong.eq(1), address.eq(addresses["network"])]
+            m.d.sync += [wrong.eq(1), address.eq(addresses["network"])]
         with m.Elif((run.rule == Rule.ENTROPY) & run.threshold[ENTROPY_WIDTH:].any()):
-            m.d.comb += [wrong.eq(1), address.eq(addresses["exit_threshold"])]
+            m.d.sync += [wrong.eq(1), address.eq(addresses["exit_threshold"])]
         return wrong, address
 
     def check_next_descriptor(self, m, next_last):
