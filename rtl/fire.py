@@ -197,11 +197,13 @@ class Fire(wiring.Component):
         level = Signal(signed(9))
         m.d.comb += level.eq(gain + (code << self.layer.output_shift))
         mantissa = pick_mantissa(m, level, self.cfg.numerics)
-        octave = level >> 2
-        # A neuron that fired holds at least about this much, so what falls off on the left is never used.
+        # From as far on the left as a potential reaches. A neuron that fired holds at least about this much, so what
+        # falls off there is never used.
+        reach = self.cfg.numerics.accumulator_width - self.cfg.numerics.fraction_width
+        octaves_down = Signal(7)
         magnitude = Signal(self.cfg.numerics.accumulator_width)
-        with m.If(octave >= 0):
-            m.d.comb += magnitude.eq(mantissa >> octave[:6])
-        with m.Else():
-            m.d.comb += magnitude.eq(mantissa << (-octave)[:5])
+        m.d.comb += [
+            octaves_down.eq((level >> 2) + reach),
+            magnitude.eq((mantissa << reach) >> octaves_down),
+        ]
         return magnitude

@@ -58,7 +58,7 @@ class Sequencer(wiring.Component):
     Members
     -------
     run : In(Run())
-        Must not change during a run.
+        Must not change during a run, nor in the cycle of ``start``.
     start : In(1)
     busy : Out(1)
     next_index : Out(range(cfg.layers))
@@ -151,14 +151,16 @@ class Sequencer(wiring.Component):
             ]
 
         def advance(sure):
-            take(Mux(layer_last, now << 1, now), Mux(layer_last, now | before, before))
             with m.If(layer_last):
+                take(now << 1, now | before)
                 with m.If(sure | timestep_last):
                     m.d.comb += self.done.eq(1)
                     m.d.sync += self.next_index.eq(0)
                     m.next = "IDLE"
                 with m.Else():
                     m.d.sync += self.timestep.eq(self.timestep + 1)
+            with m.Else():
+                take(now, before)
 
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
@@ -177,18 +179,19 @@ class Sequencer(wiring.Component):
                         take(C(1), C(0))
 
             with m.State("CHECK"):
-                with m.If(wrong_field):
-                    fail(ErrorCode.DESCRIPTOR, field_word)
-                    m.d.sync += self.next_index.eq(0)
-                    m.next = "IDLE"
-                with m.Elif(active):
-                    m.d.comb += self.layer_start.eq(1)
+                with m.If(active):
+                    m.d.comb += self.layer_start.eq(~wrong_field)
                     m.d.sync += own_map.eq(0)
                     m.next = "RUN"
                 with m.Else():
                     with m.If(~layer.hold):
                         m.d.sync += own_map.eq(1)
                     advance(sure=0)
+                with m.If(wrong_field):
+                    fail(ErrorCode.DESCRIPTOR, field_word)
+                    m.d.comb += self.done.eq(0)
+                    m.d.sync += self.next_index.eq(0)
+                    m.next = "IDLE"
 
             with m.State("RUN"):
                 m.d.comb += self.verdict.ready.eq(1)
@@ -199,15 +202,16 @@ class Sequencer(wiring.Component):
         return m
 
     def check_settings(self, m):
-        """Whether the run asked for is illegal, and the address of the register that says so."""
+        """Whether the run asked for a cycle ago is illegal, and the address of the register that says so."""
         cfg, run = self.cfg, self.run
         addresses = {register.inst_name: register.absolute_address for register in registers()}
         wrong, address = Signal(), Signal(len(self.failure.detail))
+        m.d.sync += wrong.eq(0)
         with m.If((run.layers == 0) | (run.layers > cfg.layers) | (run.timesteps == 0)
                   | (run.timesteps > cfg.timesteps) | (run.classes < 2) | (run.classes > cfg.classes)):
-            m.d.comb += [wrong.eq(1), address.eq(addresses["network"])]
+            m.d.sync += [wrong.eq(1), address.eq(addresses["network"])]
         with m.Elif((run.rule == Rule.ENTROPY) & run.threshold[ENTROPY_WIDTH:].any()):
-            m.d.comb += [wrong.eq(1), address.eq(addresses["exit_threshold"])]
+            m.d.sync += [wrong.eq(1), address.eq(addresses["exit_threshold"])]
         return wrong, address
 
     def check_next_descriptor(self, m, next_last):
@@ -237,7 +241,7 @@ class Sequencer(wiring.Component):
         ]
         words = {name: index for index, fields in enumerate(DESCRIPTOR) for name in fields}
         wrong, word = Signal(), Signal(range(DESCRIPTOR_WORDS))
-        m.d.sync += wrong.eq(0)
+        m.d.sync += [wrong.eq(0), word.eq(0)]
         for name, broken in checks:
             with m.If(broken):
                 m.d.sync += [wrong.eq(1), word.eq(words[name])]

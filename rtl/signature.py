@@ -53,7 +53,7 @@ class Signature(wiring.Component):
         old_port, read_port = crcs.read_port(domain="comb"), crcs.read_port(domain="comb")
         signed_layers = Signal(self.cfg.layers)
 
-        # A CRC is linear: each bit is the XOR of the bits of the word and of the old one that reach it.
+        # A CRC is linear: each bit is the XOR of the bits that reach it. Those of the word come first.
         share = Signal(CRC_WIDTH)
         layer, valid = Signal.like(self.layer), Signal()
         m.d.sync += [

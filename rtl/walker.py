@@ -82,19 +82,27 @@ class Walker(wiring.Component):
         tap_y, tap_x = Signal(corner_shape), Signal(corner_shape)
 
         # The kernel may lie beside the map altogether.
-        nothing = Signal()
-        m.d.comb += nothing.eq(self.silent | (ky >= layer.kernel_height) | (tap_y >= layer.input_height)
-                               | (kx >= layer.kernel_width) | (tap_x >= layer.input_width))
+        beside_y, beside_x, silent = Signal(), Signal(), Signal()
+        nothing = silent | beside_y | beside_x
 
-        chunk_last = nothing | (chunk_channels <= cfg.span_lanes)
-        kx_last = nothing | (kx + 1 == layer.kernel_width) | (tap_x + 1 == layer.input_width)
-        ky_last = nothing | (ky + 1 == layer.kernel_height) | (tap_y + 1 == layer.input_height)
-        px_last = px + 1 == layer.pool
-        py_last = py + 1 == layer.pool
+        # Where the loops end, known a cycle after ``start``.
+        ky_end, kx_end = Signal.like(ky), Signal.like(kx)
+        map_y_end, map_x_end = Signal.like(layer.input_height), Signal.like(layer.input_width)
         shift = walker_shift(layer, cfg)
         walkers = 1 << shift
-        line_done = ox + walkers >= layer.output_width
-        map_done = window + walkers >= layer.output_pixels
+        line_end, window_end = Signal.like(ox), Signal.like(window)
+        m.d.sync += [
+            ky_end.eq(layer.kernel_height - 1), map_y_end.eq(layer.input_height - 1),
+            kx_end.eq(layer.kernel_width - 1), map_x_end.eq(layer.input_width - 1),
+            line_end.eq(layer.output_width - walkers), window_end.eq(layer.output_pixels - walkers),
+        ]
+        chunk_last = nothing | (chunk_channels <= cfg.span_lanes)
+        kx_last = nothing | (kx == kx_end) | (tap_x == map_x_end)
+        ky_last = nothing | (ky == ky_end) | (tap_y == map_y_end)
+        px_last = px + 1 == layer.pool
+        py_last = py + 1 == layer.pool
+        line_done = ox >= line_end
+        map_done = window >= window_end
         group_columns = cfg.group_columns >> shift
         group_last = channels_left <= group_columns
         # Where the first window lies.
@@ -106,10 +114,16 @@ class Walker(wiring.Component):
         window_done = row_done & py_last
         group_done = window_done & map_done
 
-        def place(corner, tap, k, at):
+        def place_y(at):
             """Put the kernel's corner ``at``, and the tap on the first of the kernel that is inside the map."""
             outside = at < 0
-            return [corner.eq(at), tap.eq(Mux(outside, 0, at)), k.eq(Mux(outside, -at, 0))]
+            return [y.eq(at), tap_y.eq(Mux(outside, 0, at)), ky.eq(Mux(outside, -at, 0)),
+                    beside_y.eq((at >= layer.input_height) | (at + layer.kernel_height <= 0))]
+
+        def place_x(at):
+            outside = at < 0
+            return [x.eq(at), tap_x.eq(Mux(outside, 0, at)), kx.eq(Mux(outside, -at, 0)),
+                    beside_x.eq((at >= layer.input_width) | (at + layer.kernel_width <= 0))]
 
         def next_of(counter, last):
             return counter.eq(Mux(last, 0, counter + 1))
@@ -122,39 +136,39 @@ class Walker(wiring.Component):
             with m.If(chunk_last):
                 m.d.sync += [kx.eq(kx + 1), tap_x.eq(tap_x + 1)]
             with m.If(tap_done):
-                m.d.sync += [ky.eq(ky + 1), tap_y.eq(tap_y + 1), *place(x, tap_x, kx, x)]
+                m.d.sync += [ky.eq(ky + 1), tap_y.eq(tap_y + 1), *place_x(x)]
             with m.If(pixel_done):
-                m.d.sync += [next_of(px, px_last), *place(y, tap_y, ky, y)]
+                m.d.sync += [next_of(px, px_last), *place_y(y)]
                 with m.If(px_last):
-                    m.d.sync += place(x, tap_x, kx, window_x)
+                    m.d.sync += place_x(window_x)
                 with m.Else():
-                    m.d.sync += place(x, tap_x, kx, x + layer.stride)
+                    m.d.sync += place_x(x + layer.stride)
             with m.If(row_done):
                 m.d.sync += next_of(py, py_last)
                 with m.If(py_last):
-                    m.d.sync += place(y, tap_y, ky, window_y)
+                    m.d.sync += place_y(window_y)
                 with m.Else():
-                    m.d.sync += place(y, tap_y, ky, y + layer.stride)
+                    m.d.sync += place_y(y + layer.stride)
             with m.If(window_done):
                 m.d.sync += window.eq(window + walkers)
                 with m.If(line_done):
                     first_x = window_x - layer.line_back
                     m.d.sync += [
                         ox.eq(ox + walkers - layer.output_width),
-                        window_x.eq(first_x), *place(x, tap_x, kx, first_x),
-                        window_y.eq(y + layer.stride), *place(y, tap_y, ky, y + layer.stride),
+                        window_x.eq(first_x), *place_x(first_x),
+                        window_y.eq(y + layer.stride), *place_y(y + layer.stride),
                     ]
                 with m.Else():
                     next_x = window_x + layer.window_hop
                     m.d.sync += [
                         ox.eq(ox + walkers),
-                        window_x.eq(next_x), *place(x, tap_x, kx, next_x),
+                        window_x.eq(next_x), *place_x(next_x),
                     ]
             with m.If(group_done):
                 m.d.sync += [
                     window.eq(self.number), ox.eq(self.number),
-                    window_x.eq(left), *place(x, tap_x, kx, left),
-                    window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
+                    window_x.eq(left), *place_x(left),
+                    window_y.eq(-layer.padding), *place_y(-layer.padding),
                     channels_left.eq(channels_left - group_columns),
                     group_row.eq(group_row + layer.group_rows),
                     walking.eq(~group_last),
@@ -162,13 +176,14 @@ class Walker(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 walking.eq(1),
+                silent.eq(self.silent),
                 channels_left.eq(layer.output_channels),
                 group_row.eq(layer.row_base),
                 window.eq(self.number), ox.eq(self.number),
                 Cat(py, px, chunk).eq(0),
                 chunk_channels.eq(layer.input_channels),
-                window_x.eq(left), *place(x, tap_x, kx, left),
-                window_y.eq(-layer.padding), *place(y, tap_y, ky, -layer.padding),
+                window_x.eq(left), *place_x(left),
+                window_y.eq(-layer.padding), *place_y(-layer.padding),
             ]
 
         # Stage 1: input pixel and tap, and where those of this chunk begin.

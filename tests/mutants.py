@@ -95,7 +95,7 @@ MUTANTS = (
            "tap.eq(ky", "tap.eq((ky - Mux(y < 0, -y, 0))",
            "test_walker.py::test_the_rows_of_a_pixel_hold_what_the_model_reads"),
     Mutant("walker reads a silent source", "walker.py",
-           "self.silent | (ky", "(ky",
+           "nothing = silent | beside_y", "nothing = beside_y",
            "test_walker.py::test_a_silent_source_is_one_fetch_of_silence_a_pixel_and_is_not_read"),
     Mutant("walker stays in the rows of the first column group", "walker.py",
            "group_row.eq(group_row + layer.group_rows)", "group_row.eq(group_row)",
@@ -120,7 +120,7 @@ MUTANTS = (
            "(layer.window_hop >> shift) * self.number - layer.padding", "-layer.padding",
            "test_walker.py::test_walkers_take_turns_of_the_pooling_windows"),
     Mutant("walker walks its last window twice", "walker.py",
-           "window + walkers >= layer.output_pixels", "window >= layer.output_pixels",
+           "window_end.eq(layer.output_pixels - walkers)", "window_end.eq(layer.output_pixels)",
            "test_walker.py::test_walkers_take_turns_of_the_pooling_windows"),
 
     Mutant("drain: one neuron too many in the last beat", "drain.py",
