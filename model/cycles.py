@@ -26,14 +26,15 @@ __all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "weighing_cycles"
 # The check of a descriptor, in which a layer is skipped or starts.
 CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
-FILL = 7
+FILL = 8
 # Beats that follow a waiting pixel into the tile; the one behind them is seen to wait.
 BEHIND = 3
 # Stages of the fire unit, up to the spikes.
-FIRE = 4
-# From a pixel's last addition to its first word in the spike store, beats apart, or to the verdict of a budget,
-# logits apart: tile, drain, fire, and pool or exit unit.
-TAIL = FIRE + 2
+FIRE = 5
+# From a pixel's last addition to the spikes of its first beat: tile, drain, fire.
+TAIL = FIRE + 1
+# From the last logit to the verdict of a budget.
+VERDICT = 1
 # Until a rule that weighs the logits has its verdict, classes apart.
 WEIGHING = 12
 
@@ -45,7 +46,7 @@ class Cycles:
     Parameters
     ----------
     total : Tensor
-        From the check of the descriptor to the last word, or to the verdict of a budget.
+        From the check of the descriptor to the last spikes, or to the verdict of a budget.
     busy : Tensor
         An event opened a row; so all that follows, added up over the walkers.
     empty : Tensor
@@ -76,7 +77,7 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     work, events = pixel_work(synapses, layer, source, silent, cfg)
     fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg)
     busy = events * len(tiling.groups)
-    return Cycles(total=CHECK + drained + TAIL, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
+    return Cycles(total=CHECK + drained + TAIL + VERDICT * layer.readout, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
 
 
 def recall_cycles(charge: Tensor, tiling: Tiling, cfg: ProcessorConfig) -> Cycles:

@@ -63,7 +63,8 @@ class Core(wiring.Component):
     start : In(1)
         Begin a layer. Only when idle.
     drained : Out(1)
-        High in the cycle in which the last word of a layer is written. A readout has its last logit instead.
+        High when the last neurons of a layer have fired: the next one may begin a cycle later. Their word leaves in
+        that cycle, and is written in the one after. A readout has its last logit instead.
     load_spikes, load_parameters, load_rows : In(WriteSignature)
         Only when idle. One ``load_rows`` per tile.
     logits : Out(stream.Signature(Logit(cfg), always_ready=True))
@@ -187,7 +188,7 @@ class Core(wiring.Component):
             spikes.write.address.eq(Mux(pool.o.valid, pool.o.p.address, self.load_spikes.address)),
             spikes.write.data.eq(Mux(pool.o.valid, Value.cast(pool.o.p.codes), Value.cast(self.load_spikes.data))),
             spikes.write.enable.eq(pool.o.valid | self.load_spikes.enable),
-            self.drained.eq(pool.o.valid & pool.o.p.last),
+            self.drained.eq(fired & fire.o.p.place.last & ~layer.readout),
         ]
         for block in *walkers, spikes, parameters, states, charges:
             with m.If(block.fault):

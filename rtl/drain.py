@@ -126,10 +126,17 @@ class Drain(wiring.Component):
             Signal(ADDRESS_WIDTH, name=name) for name in ("group_words", "first_words", "window_words", "word_address"))
 
         # Where loops of the layer end, known a cycle after ``start``.
-        last_window, last_window_pixel = Signal.like(window), Signal.like(window_pixel)
-        m.d.sync += [last_window.eq(layer.output_pixels - 1), last_window_pixel.eq(layer.pool_area - 1)]
+        last_window_pixel = Signal.like(window_pixel)
+        one_window, next_last_window = Signal(), Signal.like(window)
+        m.d.sync += [
+            last_window_pixel.eq(layer.pool_area - 1),
+            one_window.eq(layer.output_pixels == 1),
+            next_last_window.eq(layer.output_pixels - 2),
+        ]
 
-        map_last = window == last_window
+        # ``window``, and ``first_window``, is the last of the map.
+        map_last, first_last = Signal(), Signal()
+        next_last = window == next_last_window
         beat_last = beats_left == 0
         walker_last = map_last | (walker + 1 == walkers)
         window_last = window_pixel == last_window_pixel
@@ -166,23 +173,27 @@ class Drain(wiring.Component):
             with m.If(beat_last):
                 m.d.sync += [
                     walker.eq(walker + 1), walker_index.eq(walker_index + beats),
-                    window.eq(window + 1), window_words.eq(next_words), word_address.eq(next_words),
+                    window.eq(window + 1), map_last.eq(next_last),
+                    window_words.eq(next_words), word_address.eq(next_words),
                 ]
             with m.If(walkers_done):
                 m.d.sync += [
                     walker.eq(0), walker_index.eq(0),
-                    window.eq(first_window), window_words.eq(first_words), word_address.eq(first_words),
+                    window.eq(first_window), map_last.eq(first_last),
+                    window_words.eq(first_words), word_address.eq(first_words),
                     window_pixel.eq(Mux(window_last, 0, window_pixel + 1)),
                 ]
             with m.If(windows_done):
                 m.d.sync += [
-                    first_window.eq(window + 1), window.eq(window + 1),
+                    first_window.eq(window + 1), first_last.eq(next_last),
+                    window.eq(window + 1), map_last.eq(next_last),
                     first_words.eq(next_words), window_words.eq(next_words), word_address.eq(next_words),
                 ]
             with m.If(group_done):
                 next_group = group_words + words
                 m.d.sync += [
-                    first_window.eq(0), window.eq(0),
+                    first_window.eq(0), first_last.eq(one_window),
+                    window.eq(0), map_last.eq(one_window),
                     *begin_group(group_channels - columns),
                     group_parameters.eq(group_parameters + beats),
                     group_words.eq(next_group), first_words.eq(next_group), window_words.eq(next_group),
@@ -192,6 +203,7 @@ class Drain(wiring.Component):
         with m.If(self.start):
             m.d.sync += [
                 recalling.eq(self.recall),
+                first_last.eq(layer.output_pixels == 1), map_last.eq(layer.output_pixels == 1),
                 Cat(first_window, window_pixel, walker, beat, window, walker_index).eq(0),
                 *begin_group(layer.output_channels),
                 group_parameters.eq(layer.parameter_base),
@@ -210,7 +222,7 @@ class Drain(wiring.Component):
             self.charges.enable.eq(step & recalling),
         ]
         for number, i in enumerate(self.i):
-            m.d.comb += i.ready.eq(step & complete & beat_last & ((number << shift) >> most_shift == walker))
+            m.d.comb += i.ready.eq(step & beat_last & ((number << shift) >> most_shift == walker))
 
         # The cycle in which the memories answer.
         charges = Signal(Charges(cfg, cfg.encoders))

@@ -29,9 +29,9 @@ class Fired(data.StructLayout):
 class Fire(wiring.Component):
     """Leak, charge up, find the spike time, reset.
 
-    One beat a cycle, four cycles later. There is no sweep over the slots: the window costs no time.
-    Back-pressure on ``o`` stalls ``i``. What the neurons keep is written in the cycle after their beat
-    has left.
+    One beat a cycle, five cycles later. There is no sweep over the slots: the window costs no time.
+    Back-pressure on ``o`` stalls ``i``. What the neurons keep is written two cycles after
+    their beat has left.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Fire(wiring.Component):
     Members
     -------
     layer : In(Descriptor)
-        Must not change while beats are inside.
+        Must not change until the last beat has left.
     i : In(stream.Signature(Beat(cfg)))
     o : Out(stream.Signature(Fired(cfg)))
         Lanes without a neuron are silent.
@@ -69,16 +69,23 @@ class Fire(wiring.Component):
 
         # What travels beside the neurons.
         valid, place = self.i.valid, self.i.p.place
-        for stage in "driven", "charged", "normal":
+        for stage in "driven", "charged", "placed", "normal":
             before = valid, place
             valid, place = Signal(name=f"{stage}_valid"), Signal(Place(cfg), name=f"{stage}_place")
             with m.If(step):
                 m.d.sync += [valid.eq(before[0]), place.eq(before[1])]
         with m.If(step):
             m.d.sync += [self.o.valid.eq(valid), self.o.p.place.eq(place)]
+        # Behind the spikes, ``layer`` may change.
+        keeps, keeps_at = Signal(), Signal.like(self.states.address)
+        zeroes, subtracts = Signal(), Signal()
         m.d.sync += [
-            self.states.enable.eq(self.o.valid & self.o.ready & layer.stateful),
-            self.states.address.eq(self.o.p.place.state_address),
+            zeroes.eq(layer.reset == Reset.ZERO),
+            subtracts.eq(layer.reset == Reset.SUBTRACT),
+            keeps.eq(self.o.valid & self.o.ready & layer.stateful),
+            keeps_at.eq(self.o.p.place.state_address),
+            self.states.enable.eq(keeps),
+            self.states.address.eq(keeps_at),
         ]
 
         half, whole = self.shift_by_half_a_slot(m)
@@ -104,8 +111,18 @@ class Fire(wiring.Component):
                     potential_gain.eq(driven_gain),
                 ]
 
-            # Stages 3 and 4, spike_time: first the octave of the potential, then what lies between the octaves.
-            normal, level = self.normalise(m, potential, potential_gain, whole)
+            # Stages 3 to 5, spike_time: the octave of the potential, what is left of it at the octave, what lies between.
+            # A positive potential has no sign bit to look at.
+            octave = Signal(range(len(potential) - 1), name=f"octave_{lane}")
+            octave_potential = Signal.like(potential, name=f"octave_potential_{lane}")
+            octave_gain = Signal.like(gain, name=f"octave_gain_{lane}")
+            with m.If(step):
+                m.d.sync += [
+                    octave.eq(leading_one(m, potential[:-1])),
+                    octave_potential.eq(potential),
+                    octave_gain.eq(potential_gain),
+                ]
+            normal, level = self.normalise(m, octave_potential, octave, octave_gain, whole)
             normal_potential = Signal.like(potential, name=f"normal_potential_{lane}")
             normal_gain = Signal.like(gain, name=f"normal_gain_{lane}")
             normal_amount = Signal.like(normal, name=f"normal_amount_{lane}")
@@ -113,11 +130,11 @@ class Fire(wiring.Component):
             positive = Signal(name=f"positive_{lane}")
             with m.If(step):
                 m.d.sync += [
-                    normal_potential.eq(potential),
-                    normal_gain.eq(potential_gain),
+                    normal_potential.eq(octave_potential),
+                    normal_gain.eq(octave_gain),
                     normal_amount.eq(normal),
                     normal_level.eq(level),
-                    positive.eq(potential > 0),
+                    positive.eq(octave_potential > 0),
                 ]
             slot = self.slot(m, positive, normal_amount, normal_level, half)
             code = self.o.p.codes[lane]
@@ -129,20 +146,23 @@ class Fire(wiring.Component):
                     self.o.p.potentials[lane].eq(normal_potential),
                 ]
 
-            # Behind the spikes, take_off: first what the spike takes, then taking it off.
-            silent = Signal(name=f"silent_{lane}")
+            # Behind the spikes, take_off: first the level of the spike, then what it takes, then taking it off.
+            spike, empties, lowers = (Signal(name=f"{name}_{lane}") for name in ("spike", "empties", "lowers"))
+            price_level = Signal(signed(9), name=f"price_level_{lane}")
             spent = Signal.like(potential, name=f"spent_{lane}")
             price = Signal(cfg.numerics.accumulator_width, name=f"price_{lane}")
+            rest = Signal.like(potential, name=f"rest_{lane}")
             m.d.sync += [
-                silent.eq(code == SILENT),
+                spike.eq(code != SILENT),
+                price_level.eq(code_gain + (code << layer.output_shift)),
                 spent.eq(self.o.p.potentials[lane]),
-                price.eq(self.magnitude(m, code, code_gain)),
+
+                empties.eq(spike & zeroes),
+                lowers.eq(spike & subtracts),
+                price.eq(self.magnitude(m, price_level)),
+                rest.eq(spent),
             ]
-            rest = self.states.data[lane]
-            with m.If(silent | ((layer.reset != Reset.ZERO) & (layer.reset != Reset.SUBTRACT))):
-                m.d.comb += rest.eq(spent)
-            with m.Elif(layer.reset == Reset.SUBTRACT):
-                m.d.comb += rest.eq(spent - price)
+            m.d.comb += self.states.data[lane].eq(Mux(empties, 0, rest - Mux(lowers, price, 0)))
         return m
 
     def shift_by_half_a_slot(self, m):
@@ -154,21 +174,18 @@ class Fire(wiring.Component):
                                                       zip(octave_shift(1 << shift, True), (half, whole)))))
         return half, whole
 
-    def normalise(self, m, potential, gain, whole):
+    def normalise(self, m, potential, octave, gain, whole):
         """The potential with its leading one in bit ``fraction_width - 1``, and its level above the gain, at least.
 
         The level is given as a slot begins with it: a division by the grain that rounds up becomes one that floors.
         """
         fraction_width = self.cfg.numerics.fraction_width
-        # A positive potential has no sign bit to look at.
-        amount = potential[:-1]
-        position = leading_one(m, amount)
         normal = Signal(fraction_width)
         level = Signal(signed(9))
         rounded = 4 * (fraction_width - 1) - whole + (1 << self.layer.output_shift) - 1
         m.d.comb += [
-            normal.eq((amount << (fraction_width - 1)) >> position),
-            level.eq((rounded - gain) - (position << 2)),
+            normal.eq((potential[:-1] << (fraction_width - 1)) >> octave),
+            level.eq((rounded - gain) - (octave << 2)),
         ]
         return normal, level
 
@@ -192,10 +209,8 @@ class Fire(wiring.Component):
             m.d.comb += code.eq(reached >> self.layer.output_shift)
         return code
 
-    def magnitude(self, m, code, gain):
-        """:func:`model.logarithm.magnitude` of a spike in the column's own scale."""
-        level = Signal(signed(9))
-        m.d.comb += level.eq(gain + (code << self.layer.output_shift))
+    def magnitude(self, m, level):
+        """:func:`model.logarithm.magnitude` of a level in the column's own scale."""
         mantissa = pick_mantissa(m, level, self.cfg.numerics)
         # From as far on the left as a potential reaches. A neuron that fired holds at least about this much, so what
         # falls off there is never used.

@@ -41,7 +41,7 @@ class Processor(wiring.Component):
     interrupt : Out(1)
         High while an enabled cause is set.
     busy : Out(1)
-        High during a run.
+        High during a run; as all that follows, a cycle late.
     trace_layer, trace_timestep : Out
         Where the run is. Keep their last values after it.
     trace_valid, trace_address, trace_word : Out
@@ -98,10 +98,12 @@ class Processor(wiring.Component):
             ]
         busy = sequencer.busy
         m.d.comb += [
-            # Words that come during a run are refused below.
+            registers.load.ready.eq(1),
+        ]
+        # Words that come during a run are refused below.
+        m.d.sync += [
             loader.i.payload.eq(registers.load.payload),
             loader.i.valid.eq(registers.load.valid & ~busy),
-            registers.load.ready.eq(1),
         ]
 
         m.d.comb += [
@@ -130,14 +132,12 @@ class Processor(wiring.Component):
             exit_unit.read_class.eq(registers.logits_address),
 
             signature.clear.eq(sequencer.begin),
-            signature.layer.eq(sequencer.layer_index),
+            signature.layer.eq(self.trace_layer),
             signature.word.eq(core.emission.word),
             signature.valid.eq(core.emission.valid),
             signature.read_layer.eq(registers.signatures_address),
 
             self.trace_valid.eq(core.emission.valid),
-            self.trace_layer.eq(sequencer.layer_index),
-            self.trace_timestep.eq(sequencer.timestep),
             self.trace_address.eq(core.emission.address),
             self.trace_word.eq(core.emission.word),
         ]
@@ -147,11 +147,16 @@ class Processor(wiring.Component):
         self.count(m, registers, sequencer, core.activity)
         self.report_errors(m, registers, sequencer, loader, core, failed)
 
-        m.d.sync += registers.signatures_data.eq(signature.read_data)
+        # A layer's last word leaves in the cycle after its end.
+        m.d.sync += [
+            self.busy.eq(busy),
+            self.trace_layer.eq(sequencer.layer_index),
+            self.trace_timestep.eq(sequencer.timestep),
+            registers.signatures_data.eq(signature.read_data),
+        ]
         m.d.comb += [
             registers.logits_data.eq(exit_unit.read_data),
             registers.status_busy.eq(busy),
-            self.busy.eq(busy),
             registers.status_loading.eq(loader.loading),
             registers.result_class_index.eq(sequencer.best),
             registers.result_timestep.eq(sequencer.timestep),
@@ -207,7 +212,12 @@ class Processor(wiring.Component):
         running = sequencer.busy & ~failed
         # An access beyond a store is reported a cycle later.
         fault, fault_address = Signal(), Signal.like(core.fault_address)
-        m.d.sync += [fault.eq(core.fault & running), fault_address.eq(core.fault_address)]
+        fault_layer = Signal.like(layer)
+        m.d.sync += [
+            fault.eq(core.fault & running),
+            fault_address.eq(core.fault_address),
+            fault_layer.eq(self.trace_layer),
+        ]
         # (condition, code, detail, whether it ends a run)
         errors = [
             (running & registers.control_abort, ErrorCode.ABORTED, 0, True),
@@ -226,4 +236,5 @@ class Processor(wiring.Component):
             with m.If(condition):
                 m.d.comb += registers.interrupt_error.eq(1)
                 with m.If(~registers.interrupt_error_value):
-                    m.d.sync += [code.eq(error), layer.eq(sequencer.layer_index), detail.eq(about)]
+                    m.d.sync += [code.eq(error), detail.eq(about),
+                                 layer.eq(Mux(fault, fault_layer, sequencer.layer_index))]

@@ -70,9 +70,9 @@ class Sequencer(wiring.Component):
     silent, fresh : Out(1)
         See :class:`~rtl.core.Core`.
     layer_start : Out(1)
-        High for one cycle to begin a layer.
+        High for one cycle to begin a layer, be its descriptor legal or ``failed`` high in the same cycle.
     drained : In(1)
-        High in the cycle in which a layer that is no readout ends.
+        A layer that is no readout ends: see :class:`~rtl.core.Core`.
     verdict : In(stream.Signature(Verdict(cfg)))
         Ends a readout.
     timestep : Out(range(cfg.timesteps + 1))
@@ -180,7 +180,7 @@ class Sequencer(wiring.Component):
 
             with m.State("CHECK"):
                 with m.If(active):
-                    m.d.comb += self.layer_start.eq(~wrong_field)
+                    m.d.comb += self.layer_start.eq(1)
                     m.d.sync += own_map.eq(0)
                     m.next = "RUN"
                 with m.Else():

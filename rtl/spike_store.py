@@ -14,7 +14,7 @@ __all__ = ["SpikeStore"]
 
 
 class SpikeStore(wiring.Component):
-    """A memory of spike words. No row may be read in the cycle in which one of its words is written.
+    """A memory of spike words. No row may be read in the cycle after that of a write to one of its words.
 
     Parameters
     ----------
@@ -47,10 +47,14 @@ class SpikeStore(wiring.Component):
                                                    attrs={"no_rw_check": 1})
         write_port = rows.write_port(granularity=WORD_WIDTH)
 
-        write_fault = self.write.enable & (self.write.address >= cfg.spike_words)
-        m.d.comb += [
+        # Written a cycle later, by when the address has been checked.
+        m.d.sync += [
             write_port.addr.eq(self.write.address >> span_shift),
             write_port.data.eq(Value.cast(self.write.data).replicate(cfg.span)),
+            write_port.en.eq(0),
+        ]
+        write_fault = self.write.enable & (self.write.address >= cfg.spike_words)
+        m.d.comb += [
             self.fault.eq(write_fault),
             self.fault_address.eq(self.write.address),
         ]
@@ -64,5 +68,5 @@ class SpikeStore(wiring.Component):
             with m.If(read.enable & (read.address >= cfg.spike_words) & ~write_fault):
                 m.d.comb += [self.fault.eq(1), self.fault_address.eq(read.address)]
         with m.If(self.write.enable & ~write_fault):
-            m.d.comb += write_port.en.eq(1 << self.write.address[:span_shift])
+            m.d.sync += write_port.en.eq(1 << self.write.address[:span_shift])
         return m

@@ -1,7 +1,7 @@
 """The spikes that each output pixel reads. Twin of :mod:`model.walker`."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
@@ -13,11 +13,122 @@ from .store import ADDRESS_WIDTH, ReadSignature
 __all__ = ["Walker"]
 
 
+class Pixel(data.StructLayout):
+    """An output pixel, as the walk of its taps needs it."""
+
+    def __init__(self, cfg: ProcessorConfig):
+        corner = signed(Descriptor["input_height"].width + 3)
+        super().__init__({
+            "y": corner,                                    # where the kernel's corner lies on the map,
+            "x": corner,                                    # or beside it
+            "columns": range(cfg.group_columns + 1),        # columns in use
+            "group_row": ADDRESS_WIDTH,                     # first row of the column group
+        })
+
+
+class Pixels(wiring.Component):
+    """The outer loops of a walk: for each column group, each of the walker's pooling windows, each pixel of it.
+
+    One pixel a cycle, the first one in the cycle after ``start``.
+
+    Parameters
+    ----------
+    cfg : ProcessorConfig
+    number : int
+    layer, start
+        See :class:`Walker`.
+    o : Out(stream.Signature(Pixel(cfg)))
+    """
+
+    def __init__(self, cfg: ProcessorConfig, number: int):
+        self.cfg = cfg
+        self.number = number
+        super().__init__({
+            "layer": In(Descriptor),
+            "start": In(1),
+            "o": Out(stream.Signature(Pixel(cfg))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cfg, layer, pixel = self.cfg, self.layer, self.o.p
+
+        # The loops, innermost last: group, window, pixel of the window (py, px).
+        channels_left = Signal.like(layer.output_channels)
+        group_row = Signal(ADDRESS_WIDTH)
+        # Of the whole map, and of its line.
+        window, ox = Signal.like(layer.output_pixels), Signal.like(layer.output_width)
+        py, px = Signal.like(layer.pool), Signal.like(layer.pool)
+        # Where the kernel's corner lies: at the window's first pixel, and at this pixel.
+        window_y, window_x = Signal.like(pixel.y), Signal.like(pixel.x)
+        y, x = Signal.like(pixel.y), Signal.like(pixel.x)
+
+        # Where the loops end, known a cycle after ``start``.
+        shift = walker_shift(layer, cfg)
+        walkers = 1 << shift
+        pool_end = Signal.like(px)
+        line_end, window_end = Signal.like(ox), Signal.like(window)
+        m.d.sync += [
+            pool_end.eq(layer.pool - 1),
+            line_end.eq(layer.output_width - walkers), window_end.eq(layer.output_pixels - walkers),
+        ]
+        group_columns = cfg.group_columns >> shift
+        group_last = channels_left <= group_columns
+        row_done = px == pool_end
+        window_done = row_done & (py == pool_end)
+        line_done = window_done & (ox >= line_end)
+        group_done = window_done & (window >= window_end)
+        # Where the first window lies.
+        left = (layer.window_hop >> shift) * self.number - layer.padding
+
+        m.d.comb += [
+            pixel.y.eq(y),
+            pixel.x.eq(x),
+            pixel.columns.eq(Mux(group_last, channels_left, group_columns)),
+            pixel.group_row.eq(group_row),
+        ]
+        first_pixel = [
+            window.eq(self.number), ox.eq(self.number), px.eq(0), py.eq(0),
+            window_y.eq(-layer.padding), y.eq(-layer.padding),
+            window_x.eq(left), x.eq(left),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += [px.eq(px + 1), x.eq(x + layer.stride)]
+            with m.If(row_done):
+                m.d.sync += [px.eq(0), x.eq(window_x), py.eq(py + 1), y.eq(y + layer.stride)]
+            with m.If(window_done):
+                next_x = Mux(line_done, window_x - layer.line_back, window_x + layer.window_hop)
+                m.d.sync += [
+                    py.eq(0), window.eq(window + walkers),
+                    ox.eq(ox + walkers - Mux(line_done, layer.output_width, 0)),
+                    window_x.eq(next_x), x.eq(next_x),
+                ]
+                with m.If(line_done):
+                    m.d.sync += window_y.eq(y + layer.stride)
+                with m.Else():
+                    m.d.sync += y.eq(window_y)
+            with m.If(group_done):
+                m.d.sync += [
+                    *first_pixel,
+                    channels_left.eq(channels_left - group_columns),
+                    group_row.eq(group_row + layer.group_rows),
+                    self.o.valid.eq(self.o.valid & ~group_last),
+                ]
+        with m.If(self.start):
+            m.d.sync += [
+                *first_pixel,
+                channels_left.eq(layer.output_channels),
+                group_row.eq(layer.row_base),
+                self.o.valid.eq(1),
+            ]
+        return m
+
+
 class Walker(wiring.Component):
     """For each column group, each output pixel, each kernel tap inside the map: the spikes of that input pixel.
 
     Pixels come pooling window by pooling window; of several walkers, each takes its turn of the windows, from left to
-    right and line by line. One row of the spike store a cycle, the first one four
+    right and line by line. One row of the spike store a cycle, the first one five
     cycles after ``start``; taps outside the map cost nothing. A pixel without any tap, and every pixel of
     a silent source, yields one fetch of silence. Back-pressure on ``o`` stalls the walk.
 
@@ -58,136 +169,68 @@ class Walker(wiring.Component):
         m = Module()
         cfg, layer = self.cfg, self.layer
 
+        m.submodules.pixels = pixels = Pixels(cfg, self.number)
+        m.d.comb += [pixels.layer.eq(layer), pixels.start.eq(self.start)]
+        pixel = pixels.o.p
+
         step = Signal()
         m.d.comb += step.eq(~self.o.valid | self.o.ready)
 
-        # The loops, innermost last: group, window, pixel of the window (py, px), tap (ky, kx), chunk.
+        # The inner loops, innermost last: tap (ky, kx), chunk.
         walking = Signal()
-        channels_left = Signal.like(layer.output_channels)
-        group_row = Signal(ADDRESS_WIDTH)
-        # Of the whole map, and of its line.
-        window, ox = Signal.like(layer.output_pixels), Signal.like(layer.output_width)
-        py, px = Signal.like(layer.pool), Signal.like(layer.pool)
         ky, kx = Signal.like(layer.kernel_height), Signal.like(layer.kernel_width)
-        # Rows of the spike store that a pixel spans; the last may hold words of others, before or behind.
+        # Where the tap lies.
+        tap_y, tap_x = Signal.like(layer.input_height), Signal.like(layer.input_width)
+        # Rows of the spike store that an input pixel spans; the last may hold words of others, before or behind.
         chunk = Signal.like(layer.input_words)
-        # Channels of this pixel from this chunk on.
+        # Channels of the input pixel from this chunk on.
         chunk_channels = Signal.like(layer.input_channels)
 
-        # Where the kernel's corner lies on the map: at the window's first pixel, and at this pixel.
-        corner_shape = signed(len(layer.input_height) + 3)
-        window_y, window_x = Signal(corner_shape), Signal(corner_shape)
-        y, x = Signal(corner_shape), Signal(corner_shape)
-        # Where the tap lies.
-        tap_y, tap_x = Signal(corner_shape), Signal(corner_shape)
-
-        # The kernel may lie beside the map altogether.
-        beside_y, beside_x, silent = Signal(), Signal(), Signal()
-        nothing = silent | beside_y | beside_x
+        # Of this output pixel: there is nothing to read; where the taps of a line begin; columns and rows.
+        nothing = Signal()
+        first_kx, first_tap_x = Signal.like(kx), Signal.like(tap_x)
+        columns, group_row = Signal.like(pixel.columns), Signal.like(pixel.group_row)
 
         # Where the loops end, known a cycle after ``start``.
         ky_end, kx_end = Signal.like(ky), Signal.like(kx)
-        map_y_end, map_x_end = Signal.like(layer.input_height), Signal.like(layer.input_width)
-        shift = walker_shift(layer, cfg)
-        walkers = 1 << shift
-        line_end, window_end = Signal.like(ox), Signal.like(window)
+        map_y_end, map_x_end = Signal.like(tap_y), Signal.like(tap_x)
         m.d.sync += [
             ky_end.eq(layer.kernel_height - 1), map_y_end.eq(layer.input_height - 1),
             kx_end.eq(layer.kernel_width - 1), map_x_end.eq(layer.input_width - 1),
-            line_end.eq(layer.output_width - walkers), window_end.eq(layer.output_pixels - walkers),
         ]
         chunk_last = nothing | (chunk_channels <= cfg.span_lanes)
-        kx_last = nothing | (kx == kx_end) | (tap_x == map_x_end)
-        ky_last = nothing | (ky == ky_end) | (tap_y == map_y_end)
-        px_last = px + 1 == layer.pool
-        py_last = py + 1 == layer.pool
-        line_done = ox >= line_end
-        map_done = window >= window_end
-        group_columns = cfg.group_columns >> shift
-        group_last = channels_left <= group_columns
-        # Where the first window lies.
-        left = (layer.window_hop >> shift) * self.number - layer.padding
+        tap_done = chunk_last & (nothing | (kx == kx_end) | (tap_x == map_x_end))
+        pixel_done = tap_done & (nothing | (ky == ky_end) | (tap_y == map_y_end))
 
-        tap_done = chunk_last & kx_last
-        pixel_done = tap_done & ky_last
-        row_done = pixel_done & px_last
-        window_done = row_done & py_last
-        group_done = window_done & map_done
+        # The kernel may lie beside the map altogether. Otherwise, the first tap is the first that is inside.
+        beside = ((pixel.y >= layer.input_height) | (pixel.y + layer.kernel_height <= 0)
+                  | (pixel.x >= layer.input_width) | (pixel.x + layer.kernel_width <= 0))
+        above, before = pixel.y < 0, pixel.x < 0
+        enter_kx, enter_tap_x = Mux(before, -pixel.x, 0), Mux(before, 0, pixel.x)
 
-        def place_y(at):
-            """Put the kernel's corner ``at``, and the tap on the first of the kernel that is inside the map."""
-            outside = at < 0
-            return [y.eq(at), tap_y.eq(Mux(outside, 0, at)), ky.eq(Mux(outside, -at, 0)),
-                    beside_y.eq((at >= layer.input_height) | (at + layer.kernel_height <= 0))]
-
-        def place_x(at):
-            outside = at < 0
-            return [x.eq(at), tap_x.eq(Mux(outside, 0, at)), kx.eq(Mux(outside, -at, 0)),
-                    beside_x.eq((at >= layer.input_width) | (at + layer.kernel_width <= 0))]
-
-        def next_of(counter, last):
-            return counter.eq(Mux(last, 0, counter + 1))
-
-        with m.If(step & walking):
+        m.d.comb += pixels.o.ready.eq(step & (~walking | pixel_done))
+        with m.If(step):
             m.d.sync += [
-                next_of(chunk, chunk_last),
-                chunk_channels.eq(Mux(chunk_last, layer.input_channels, chunk_channels - cfg.span_lanes)),
+                chunk.eq(chunk + 1),
+                chunk_channels.eq(chunk_channels - cfg.span_lanes),
             ]
             with m.If(chunk_last):
-                m.d.sync += [kx.eq(kx + 1), tap_x.eq(tap_x + 1)]
+                m.d.sync += [chunk.eq(0), chunk_channels.eq(layer.input_channels), kx.eq(kx + 1), tap_x.eq(tap_x + 1)]
             with m.If(tap_done):
-                m.d.sync += [ky.eq(ky + 1), tap_y.eq(tap_y + 1), *place_x(x)]
-            with m.If(pixel_done):
-                m.d.sync += [next_of(px, px_last), *place_y(y)]
-                with m.If(px_last):
-                    m.d.sync += place_x(window_x)
-                with m.Else():
-                    m.d.sync += place_x(x + layer.stride)
-            with m.If(row_done):
-                m.d.sync += next_of(py, py_last)
-                with m.If(py_last):
-                    m.d.sync += place_y(window_y)
-                with m.Else():
-                    m.d.sync += place_y(y + layer.stride)
-            with m.If(window_done):
-                m.d.sync += window.eq(window + walkers)
-                with m.If(line_done):
-                    first_x = window_x - layer.line_back
-                    m.d.sync += [
-                        ox.eq(ox + walkers - layer.output_width),
-                        window_x.eq(first_x), *place_x(first_x),
-                        window_y.eq(y + layer.stride), *place_y(y + layer.stride),
-                    ]
-                with m.Else():
-                    next_x = window_x + layer.window_hop
-                    m.d.sync += [
-                        ox.eq(ox + walkers),
-                        window_x.eq(next_x), *place_x(next_x),
-                    ]
-            with m.If(group_done):
-                m.d.sync += [
-                    window.eq(self.number), ox.eq(self.number),
-                    window_x.eq(left), *place_x(left),
-                    window_y.eq(-layer.padding), *place_y(-layer.padding),
-                    channels_left.eq(channels_left - group_columns),
-                    group_row.eq(group_row + layer.group_rows),
-                    walking.eq(~group_last),
-                ]
-        with m.If(self.start):
+                m.d.sync += [kx.eq(first_kx), tap_x.eq(first_tap_x), ky.eq(ky + 1), tap_y.eq(tap_y + 1)]
+        with m.If(pixels.o.ready):
             m.d.sync += [
-                walking.eq(1),
-                silent.eq(self.silent),
-                channels_left.eq(layer.output_channels),
-                group_row.eq(layer.row_base),
-                window.eq(self.number), ox.eq(self.number),
-                Cat(py, px, chunk).eq(0),
-                chunk_channels.eq(layer.input_channels),
-                window_x.eq(left), *place_x(left),
-                window_y.eq(-layer.padding), *place_y(-layer.padding),
+                walking.eq(pixels.o.valid),
+                nothing.eq(self.silent | beside),
+                ky.eq(Mux(above, -pixel.y, 0)), tap_y.eq(Mux(above, 0, pixel.y)),
+                kx.eq(enter_kx), first_kx.eq(enter_kx),
+                tap_x.eq(enter_tap_x), first_tap_x.eq(enter_tap_x),
+                chunk.eq(0), chunk_channels.eq(layer.input_channels),
+                columns.eq(pixel.columns), group_row.eq(pixel.group_row),
             ]
 
         # Stage 1: input pixel and tap, and where those of this chunk begin.
-        pixel, tap = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
+        input_pixel, tap = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
         chunk_address, chunk_row = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
         placed = Signal(Fetch(cfg))
         placed_channels = Signal.like(chunk_channels)
@@ -205,17 +248,17 @@ class Walker(wiring.Component):
 
         with m.If(step):
             m.d.sync += [
-                pixel.eq(tap_y[:len(layer.input_height)] * layer.input_width + tap_x[:len(layer.input_width)]),
+                input_pixel.eq(tap_y * layer.input_width + tap_x),
                 tap.eq(ky * layer.kernel_width + kx),
                 chunk_address.eq(layer.input_base + (chunk << exact_log2(cfg.span))),
                 chunk_row.eq(group_row + (chunk << ceil_log2(cfg.span_lanes))),
                 placed_channels.eq(chunk_channels),
-                placed.columns.eq(Mux(group_last, channels_left, group_columns)),
+                placed.columns.eq(columns),
                 placed.last.eq(pixel_done),
                 placed_valid.eq(walking),
                 placed_reads.eq(walking & ~nothing),
 
-                address.eq(chunk_address + pixel[:20] * layer.input_words),
+                address.eq(chunk_address + input_pixel[:20] * layer.input_words),
                 row.eq(chunk_row + tap[:16] * layer.input_channels),
                 channels.eq(placed_channels),
                 addressed.eq(placed),

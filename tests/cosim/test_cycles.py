@@ -8,7 +8,7 @@ from cosim.pictures import test_pictures as pictures
 from cosim.workloads import fashion, plane, spikes
 from model.config import ProcessorConfig, preset
 from model.convert import convert, unfolded
-from model.cycles import CHECK, FILL, TAIL
+from model.cycles import CHECK, FILL, TAIL, VERDICT
 from model.network import Layer
 from model.processor import run
 from model.tiling import Tiling, tilings
@@ -75,4 +75,4 @@ def test_the_yardstick_is_the_whole_dense_network(density, events, bound):
     found = yardstick(cfg, density)
     assert (found["events"], found["bound"]) == (events, bound)
     # 8 column groups of 32, 4 beats to drain the last; then 10 logits. A span of 8 words always finds spikes here.
-    assert found["cycles_min"] == found["cycles_max"] == bound + 2 * (CHECK + FILL + TAIL) + 4 + 10
+    assert found["cycles_min"] == found["cycles_max"] == bound + 2 * (CHECK + FILL + TAIL) + VERDICT + 4 + 10

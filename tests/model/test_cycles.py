@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from model.config import LANES, SILENT, ProcessorConfig
-from model.cycles import BEHIND, CHECK, FILL, TAIL, drain_order, layer_cycles, pixel_work, taps_inside, weighing_cycles
+from model.cycles import BEHIND, CHECK, FILL, TAIL, VERDICT, drain_order, layer_cycles, pixel_work, taps_inside, weighing_cycles
 from model.network import Coding, Exit, Layer, Network, Rule
 from model.processor import COUNTERS, CYCLES, Trace, decide, trace
 from model.tiling import tile_layer
@@ -65,7 +65,7 @@ def test_a_readout_ends_with_its_last_logit(classes):
     assert (work <= 16).all()
     for image in range(3):
         # A second group is integrated before the sixteen logits of the first have left.
-        assert int(cycles.total[image]) == CHECK + FILL + int(work[image]) + TAIL + classes
+        assert int(cycles.total[image]) == CHECK + FILL + int(work[image]) + TAIL + classes + VERDICT
 
 
 @pytest.mark.parametrize("span, cycles", [(1, 3 + 1 + 1 + 2 + 1), (2, 3 + 3 + 1), (4, 6 + 1), (8, 6)])
@@ -191,7 +191,7 @@ def readout_network(mask, timesteps=4):
 def test_a_skipped_layer_takes_the_cycle_of_its_check():
     codes = torch.zeros(1, 3, 1, 1, dtype=torch.uint8)
     total, = trace(readout_network(0b0010), codes, CFG).cycles["cycles"][0].T.tolist()
-    ran = CHECK + FILL + 3 + TAIL + 5
+    ran = CHECK + FILL + 3 + TAIL + 5 + VERDICT
     assert total == [CHECK, CHECK + ran, 2 * CHECK + ran, 3 * CHECK + ran]
 
 

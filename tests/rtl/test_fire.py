@@ -173,7 +173,7 @@ def test_a_layer_that_keeps_nothing_writes_nothing():
     assert fired([5000] * 4, [0] * 4, [0] * 4, [0] * 4, layer) == ([0] * 4, [5000] * 4, [])
 
 
-def test_a_beat_is_kept_once_in_the_cycle_after_it_has_left():
+def test_a_beat_is_kept_once_two_cycles_after_it_has_left():
     dut = Fire(CFG)
     enables = []
 
@@ -186,7 +186,7 @@ def test_a_beat_is_kept_once_in_the_cycle_after_it_has_left():
             enables.append(enable)
 
     simulate(dut, testbench)
-    assert enables == [0] * 9 + [1] + [0] * 4
+    assert enables == [0] * 10 + [1] + [0] * 3
 
 
 @pytest.mark.parametrize("lanes", [0b0001, 0b0011, 0b0111, 0b1111])
@@ -202,7 +202,7 @@ def test_lanes_without_a_neuron_are_silent(lanes):
     simulate(dut, testbench)
 
 
-def test_takes_a_beat_every_cycle_and_answers_four_cycles_later():
+def test_takes_a_beat_every_cycle_and_answers_five_cycles_later():
     dut = Fire(CFG)
 
     async def testbench(ctx):
@@ -212,8 +212,8 @@ def test_takes_a_beat_every_cycle_and_answers_four_cycles_later():
         for cycle in range(20):
             ctx.set(dut.i.p.place.index, cycle % 4)
             *_, ready, valid, index = await ctx.tick().sample(dut.i.ready, dut.o.valid, dut.o.p.place.index)
-            assert ready and valid == (cycle >= 4)
+            assert ready and valid == (cycle >= 5)
             if valid:
-                assert index == (cycle - 4) % 4
+                assert index == (cycle - 5) % 4
 
     simulate(dut, testbench, processes=[holds(dut.o)])

@@ -44,15 +44,16 @@ def test_reads_the_row_of_a_word_and_holds_it_until_the_next_read(span, rows):
     async def testbench(ctx):
         nonlocal reads
         words = [None] * depth
-        held = None
+        held = written = None
         for n in range(depth + 300):
             # Fill the memory first: its contents are undefined until then.
             write = (n, random_word(choose)) if n < depth else choose.choice(
                 [None, (choose.randrange(depth), random_word(choose))])
             read = None if n < depth else choose.choice([None, choose.randrange(depth)])
-            if read is not None and write is not None and read // span == write[0] // span:
+            if read is not None and written is not None and read // span == written // span:
                 read = None
             if read is not None:
+                # The write of this cycle is too late for the read of this cycle.
                 first = read // span * span
                 held = sum(words[first:first + span], [])
                 reads += 1
@@ -61,6 +62,7 @@ def test_reads_the_row_of_a_word_and_holds_it_until_the_next_read(span, rows):
             assert held is None or row == held, f"cycle {n}"
             if write is not None:
                 words[write[0]] = write[1]
+            written = None if write is None else write[0]
 
     simulate(dut, testbench)
     assert reads > 100

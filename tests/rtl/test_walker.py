@@ -278,7 +278,7 @@ def test_walks_a_kernel_of_any_reach(shape):
 
 
 @pytest.mark.parametrize("span, channels", [(1, 20), (2, 20), (4, 70)])
-def test_gives_a_fetch_every_cycle_from_the_fourth_on(span, channels):
+def test_gives_a_fetch_every_cycle_from_the_fifth_on(span, channels):
     shape = Shape(cfg=CFGS[1, span], pool=2, channels=channels, out=20)
     _, stored = random_map(shape, 2)
     count = len(expected_walk(shape, stored))
@@ -295,7 +295,7 @@ def test_gives_a_fetch_every_cycle_from_the_fourth_on(span, channels):
             offered.append(valid)
 
     simulate(dut, testbench, processes=[spike_store(dut, stored)])
-    assert offered == [0] * 4 + [1] * count + [0] * 6
+    assert offered == [0] * 5 + [1] * count + [0] * 5
 
 
 @pytest.mark.parametrize("span", SPANS)
