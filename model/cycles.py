@@ -36,7 +36,7 @@ TAIL = FIRE + 1
 # From the last logit to the verdict of a budget.
 VERDICT = 1
 # Until a rule that weighs the logits has its verdict, classes apart.
-WEIGHING = 12
+WEIGHING = 13
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -51,7 +51,7 @@ class ExitUnit(wiring.Component):
     """Weigh the logits of one timestep.
 
     Takes one logit a cycle and finds the best. Then reads them again, one a cycle, to add up what the
-    others weigh against it; offers the verdict ``classes`` + 13 cycles after the last logit, or one cycle
+    others weigh against it; offers the verdict ``classes`` + 14 cycles after the last logit, or one cycle
     after it where the rule is a budget. Takes no logits meanwhile, nor until the verdict has been accepted.
 
     Parameters
@@ -107,7 +107,7 @@ class ExitUnit(wiring.Component):
         # The logits again, one stage a cycle. ``at_work`` says which stages hold a logit, and ``at_best`` whose it is;
         # behind the sums, it says that their last change is still on its way to the verdict.
         reading = Signal()
-        at_work, at_best = Signal(11), Signal(5)
+        at_work, at_best = Signal(12), Signal(5)
         behind = Signal(cfg.numerics.accumulator_width)
         product = Signal(len(behind) + SCALE_WIDTH)
         octaves = Signal(len(product) + 1)          # with one more bit, to round by
@@ -152,12 +152,14 @@ class ExitUnit(wiring.Component):
         ]
         sure = Signal()
         with m.Switch(self.rule):
+            with m.Case(Rule.BUDGET):
+                m.d.sync += sure.eq(0)
             with m.Case(Rule.ENTROPY):
-                m.d.comb += sure.eq(unsure < bound)
+                m.d.sync += sure.eq(unsure < bound)
             with m.Case(Rule.PROBABILITY):
-                m.d.comb += sure.eq(total < self.threshold)
+                m.d.sync += sure.eq(total < self.threshold)
             with m.Case(Rule.MARGIN):
-                m.d.comb += sure.eq(margin > self.threshold)
+                m.d.sync += sure.eq(margin > self.threshold)
 
         m.d.comb += [
             write_port.addr.eq(index),

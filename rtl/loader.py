@@ -56,8 +56,8 @@ class Loader(wiring.Component):
     loading : Out(1)
         A section has begun and is not complete.
     error : Out(1)
-        High for one cycle when a section has an unknown target, too many or no granules, or leads beyond
-        its memory.
+        High for one cycle, that after the head of a section that has an unknown target, too many or no granules, or
+        leads beyond its memory.
     head : Out(32)
         First word of the section at hand.
     address : Out(32)
@@ -108,7 +108,7 @@ class Loader(wiring.Component):
                     m.d.comb += arrived.word_select(index, GRANULE_WIDTH).eq(word)
 
         m.d.comb += [self.i.ready.eq(1), self.head.eq(head)]
-        m.d.sync += self.enables.eq(0)
+        m.d.sync += [self.enables.eq(0), self.error.eq(0)]
         with m.FSM() as fsm:
             m.d.comb += self.loading.eq(~fsm.ongoing("TARGET"))
             with m.State("TARGET"):
@@ -127,7 +127,7 @@ class Loader(wiring.Component):
                         m.next = "TARGET"
                     with m.If((head.granules == 0) | (head.granules > granules) | head.zero.any()
                               | (address + word > depth)):
-                        m.d.comb += self.error.eq(1)
+                        m.d.sync += self.error.eq(1)
                         m.next = "REFUSE"
             with m.State("DATA"):
                 with m.If(self.i.valid):

@@ -55,17 +55,18 @@ class Signature(wiring.Component):
 
         # A CRC is linear: each bit is the XOR of the bits that reach it. Those of the word come first.
         share = Signal(CRC_WIDTH)
-        layer, valid = Signal.like(self.layer), Signal()
+        layer, valid, begun = Signal.like(self.layer), Signal(), Signal()
         m.d.sync += [
             share.eq(reached(self.word, [crc_step(0, 1 << bit, WORD_WIDTH) for bit in range(WORD_WIDTH)])),
             layer.eq(self.layer),
             valid.eq(self.valid),
+            begun.eq(signed_layers.bit_select(self.layer, 1) | (valid & (layer == self.layer))),
         ]
 
         old = Signal(CRC_WIDTH)
         m.d.comb += [
             old_port.addr.eq(layer),
-            old.eq(Mux(signed_layers.bit_select(layer, 1), old_port.data, CRC_INITIAL)),
+            old.eq(Mux(begun, old_port.data, CRC_INITIAL)),
             write_port.addr.eq(layer),
             write_port.data.eq(share ^ reached(old, [crc_step(1 << bit, 0, WORD_WIDTH) for bit in range(CRC_WIDTH)])),
             write_port.en.eq(valid),

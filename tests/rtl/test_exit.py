@@ -140,7 +140,7 @@ def test_nothing_is_left_of_the_timestep_before():
 
 
 @pytest.mark.parametrize("classes", [2, 7, 20])
-def test_the_verdict_follows_the_last_logit_by_the_classes_and_thirteen_cycles(classes):
+def test_the_verdict_follows_the_last_logit_by_the_classes_and_fourteen_cycles(classes):
     dut = ExitUnit(CFG)
 
     async def testbench(ctx):
@@ -153,7 +153,7 @@ def test_the_verdict_follows_the_last_logit_by_the_classes_and_thirteen_cycles(c
                 assert not ctx.get(dut.i.ready)
                 cycles += 1
                 await ctx.tick()
-            assert cycles == classes + 13, f"question {question}"
+            assert cycles == classes + 14, f"question {question}"
             assert not ctx.get(dut.i.ready)
             await take(ctx, dut.o)
 

@@ -39,9 +39,9 @@ def loaded(words, *, gap=0):
                 dut.i.valid, dut.i.ready, dut.error, dut.head, dut.enables, dut.address, dut.data):
             assert ready
             if error:
-                assert valid
-                assert head == words[taken - 2]
-                errors.append(taken)
+                # Of the word taken in the cycle before, the third of its section.
+                assert head == words[taken - 3]
+                errors.append(taken - 1)
             taken += valid
             if enables:
                 assert enables.bit_count() == 1
