@@ -71,7 +71,7 @@ class Core(wiring.Component):
     activity : Out(Activity(cfg))
     emission : Out(Emission())
     fault : Out(1), fault_address : Out(32)
-        High in the cycle of an access beyond a store or the tile's rows, with its address.
+        High in the cycle of an access beyond a store or the tile's rows; in the cycle after, its address.
     """
 
     def __init__(self, cfg: ProcessorConfig):
@@ -191,8 +191,12 @@ class Core(wiring.Component):
             self.drained.eq(fired & fire.o.p.place.last & ~layer.readout),
         ]
         for block in *walkers, spikes, parameters, states, charges:
+            fault, address = Signal(), Signal.like(self.fault_address)
+            m.d.sync += [fault.eq(block.fault), address.eq(block.fault_address)]
             with m.If(block.fault):
-                m.d.comb += [self.fault.eq(1), self.fault_address.eq(block.fault_address)]
+                m.d.comb += self.fault.eq(1)
+            with m.If(fault):
+                m.d.comb += self.fault_address.eq(address)
 
         logit = self.logits.valid
         m.d.comb += [

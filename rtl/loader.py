@@ -87,14 +87,15 @@ class Loader(wiring.Component):
         address, entries, granule = Signal(GRANULE_WIDTH), Signal(GRANULE_WIDTH), Signal(8)
         entry = Signal(len(self.data))
 
-        # The memory this section fills.
+        # The memory this section fills, known two cycles after its first word.
         selected = Signal(len(self.memories))
         depth = Signal(range(max(memory.depth for memory in self.memories) + 1))
         granules = Signal(range(self.granules + 1))
+        m.d.sync += granules.eq(0)
         with m.Switch(head.target):
             for index, memory in enumerate(self.memories):
                 with m.Case(memory.target):
-                    m.d.comb += [
+                    m.d.sync += [
                         selected.eq(1 << index),
                         depth.eq(memory.depth),
                         granules.eq(memory.granules),
@@ -108,7 +109,12 @@ class Loader(wiring.Component):
                     m.d.comb += arrived.word_select(index, GRANULE_WIDTH).eq(word)
 
         m.d.comb += [self.i.ready.eq(1), self.head.eq(head)]
-        m.d.sync += [self.enables.eq(0), self.error.eq(0)]
+        # A section is checked in the cycle after its head, in which its first granule may come.
+        begun = Signal()
+        end, last_granule = Signal(GRANULE_WIDTH + 1), Signal.like(granule)
+        m.d.sync += last_granule.eq(head.granules - 1)
+        illegal_head = (head.granules == 0) | (head.granules > granules) | head.zero.any()
+        m.d.sync += [self.enables.eq(0), begun.eq(0)]
         with m.FSM() as fsm:
             m.d.comb += self.loading.eq(~fsm.ongoing("TARGET"))
             with m.State("TARGET"):
@@ -121,18 +127,17 @@ class Loader(wiring.Component):
                     m.next = "ENTRIES"
             with m.State("ENTRIES"):
                 with m.If(self.i.valid):
-                    m.d.sync += [entries.eq(word), granule.eq(0), entry.eq(~0)]
+                    m.d.sync += [entries.eq(word), end.eq(address + word), granule.eq(0), entry.eq(~0), begun.eq(1)]
                     m.next = "DATA"
-                    with m.If(word == 0):
+                    with m.If((word == 0) & ~illegal_head):
                         m.next = "TARGET"
-                    with m.If((head.granules == 0) | (head.granules > granules) | head.zero.any()
-                              | (address + word > depth)):
-                        m.d.sync += self.error.eq(1)
-                        m.next = "REFUSE"
             with m.State("DATA"):
-                with m.If(self.i.valid):
+                with m.If(begun & (illegal_head | (end > depth))):
+                    m.d.comb += self.error.eq(1)
+                    m.next = "REFUSE"
+                with m.Elif(self.i.valid):
                     m.d.sync += [entry.eq(arrived), granule.eq(granule + 1)]
-                    with m.If(granule + 1 == head.granules):
+                    with m.If(granule == last_granule):
                         m.d.sync += [
                             self.enables.eq(selected),
                             self.address.eq(address),

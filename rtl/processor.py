@@ -100,10 +100,12 @@ class Processor(wiring.Component):
         m.d.comb += [
             registers.load.ready.eq(1),
         ]
-        # Words that come during a run are refused below.
+        # Words that come during a run are refused.
+        refused = Signal()
         m.d.sync += [
             loader.i.payload.eq(registers.load.payload),
             loader.i.valid.eq(registers.load.valid & ~busy),
+            refused.eq(registers.load.valid & busy),
         ]
 
         m.d.comb += [
@@ -145,7 +147,7 @@ class Processor(wiring.Component):
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
         self.count(m, registers, sequencer, core.activity)
-        self.report_errors(m, registers, sequencer, loader, core, failed)
+        self.report_errors(m, registers, sequencer, loader, core, refused, failed)
 
         # A layer's last word leaves in the cycle after its end.
         m.d.sync += [
@@ -198,7 +200,7 @@ class Processor(wiring.Component):
             m.d.comb += getattr(registers, name).eq(counter)
             m.d.sync += counter.eq(Mux(sequencer.begin, 0, counter + increment))
 
-    def report_errors(self, m, registers, sequencer, loader, core, failed):
+    def report_errors(self, m, registers, sequencer, loader, core, refused, failed):
         """How a run ends: with an answer, or with the first error since the host cleared the cause.
 
         ``failed`` is high in the cycle after an error that ends a run, and brings everything back.
@@ -211,23 +213,18 @@ class Processor(wiring.Component):
         ]
         running = sequencer.busy & ~failed
         # An access beyond a store is reported a cycle later.
-        fault, fault_address = Signal(), Signal.like(core.fault_address)
-        fault_layer = Signal.like(layer)
-        m.d.sync += [
-            fault.eq(core.fault & running),
-            fault_address.eq(core.fault_address),
-            fault_layer.eq(self.trace_layer),
-        ]
+        fault, fault_layer = Signal(), Signal.like(layer)
+        m.d.sync += [fault.eq(core.fault & running), fault_layer.eq(self.trace_layer)]
         # (condition, code, detail, whether it ends a run)
         errors = [
             (running & registers.control_abort, ErrorCode.ABORTED, 0, True),
-            (fault & ~failed, ErrorCode.ADDRESS, fault_address, True),
+            (fault & ~failed, ErrorCode.ADDRESS, core.fault_address, True),
             (running & (registers.cycles >= registers.cycle_limit), ErrorCode.CYCLES, registers.cycles, True),
             (sequencer.failed, sequencer.failure.code, sequencer.failure.detail, True),
             (registers.rejected, ErrorCode.REGISTER, registers.rejected_address, False),
             (loader.error, ErrorCode.LOAD, loader.head, False),
             (registers.control_start & loader.loading, ErrorCode.LOAD, loader.head, False),
-            (sequencer.busy & (registers.control_start | registers.load.valid), ErrorCode.BUSY, 0, False),
+            (refused | (sequencer.busy & registers.control_start), ErrorCode.BUSY, 0, False),
         ]
         failing = Cat(condition for condition, *_, ends in errors if ends).any()
         m.d.sync += failed.eq(failing)

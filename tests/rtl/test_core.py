@@ -181,11 +181,12 @@ def test_an_access_beyond_a_store_is_a_fault():
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        first, drained = None, 0
+        faults, drained = [], 0
         while not drained:
-            *_, fault, address, drained = await ctx.tick().sample(dut.fault, dut.fault_address, dut.drained)
-            first = address if fault and first is None else first
-        return first
+            *_, fault, drained = await ctx.tick().sample(dut.fault, dut.drained)
+            if fault:
+                faults.append(ctx.get(dut.fault_address))
+        return faults[0] if faults else None
 
     async def testbench(ctx):
         for address in range(CFG.spike_words):
