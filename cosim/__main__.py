@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from model import record
+from model import page, record
 from model.config import PRESETS
 
 from . import cycles, performance, speed
@@ -54,7 +54,8 @@ def publish(name: str, figures: dict, headline: Callable, trial: bool) -> bool:
     console.print(performance.against(headline(figures), headline(before) if before else {}))
     if not trial:
         command = " ".join([f"nox -s bench-{name}", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
-        written = [record.write(name, command, figures), *performance.plot(figures), performance.fill(figures)]
+        written = [record.write(name, command, figures), *performance.plot(figures),
+                   page.fill(performance.tables(figures))]
         console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
     return True
 

@@ -1,6 +1,5 @@
 """What a person sees of the benchmarks: the tables of ``docs/performance.md``, and the plots under ``results/``."""
 
-import re
 from pathlib import Path
 
 from matplotlib import style
@@ -9,14 +8,9 @@ from matplotlib.ticker import PercentFormatter
 from rich.table import Table
 
 from model import record
+from model.page import BLUE, GREY, METADATA, ORANGE, STYLE, markdown, number
 
-from .compare import ROOT
-from .report import BLUE, GREY, METADATA, ORANGE
-
-__all__ = ["PAGE", "against", "tables", "fill", "plot"]
-
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- {}: written by nox -->\n", "<!-- end -->"
+__all__ = ["against", "tables", "plot"]
 
 # Cycles of the dense network with every neuron spiking on other cores: quoted, not measured here.
 PUBLISHED = {"ODIN": 266_256, "tinyODIN": 142_378, "ReckOn": 66_048, "a core of four int8 lanes": 17_479}
@@ -28,13 +22,6 @@ CAUSES = {"busy": "an event", "empty": "a fetch without spikes", "fire": "waitin
 LOSSES = tuple(CAUSES)[1:]
 COLOURS = dict(zip(CAUSES, (BLUE, "#e8c468", ORANGE, GREY)))
 
-# On top of matplotlib's defaults, whatever the user's own settings are; the same figures give the same bytes.
-STYLE = ["default", {
-    "svg.fonttype": "none", "svg.hashsalt": "firstlight", "figure.constrained_layout.use": True,
-    "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.linewidth": 0.8, "axes.axisbelow": True, "grid.color": GREY, "grid.alpha": 0.3, "grid.linewidth": 0.6,
-}]
-
 
 def against(headline: dict[str, float], before: dict[str, float]) -> Table:
     """Figures beside those committed before."""
@@ -43,28 +30,9 @@ def against(headline: dict[str, float], before: dict[str, float]) -> Table:
         shown.add_column(heading, justify="right")
     for name, now in headline.items():
         known = name in before
-        shown.add_row(name, _number(now), _number(before[name]) if known else "-",
+        shown.add_row(name, number(now), number(before[name]) if known else "-",
                       f"{now / before[name]:.3f}" if known else "-")
     return shown
-
-
-def fill(figures: dict) -> Path:
-    """Write the tables of ``figures`` into the page, each between the marks that name it.
-
-    Raises
-    ------
-    ValueError
-        If the page does not have the marks of a table.
-    """
-    text = PAGE.read_text()
-    for name, table in tables(figures).items():
-        begin = BEGIN.format(name)
-        text, found = re.subn(f"{re.escape(begin)}.*?{END}", lambda _, new=begin + table + END: new, text,
-                              flags=re.DOTALL)
-        if not found:
-            raise ValueError(f"{PAGE} has no place for the table {name}")
-    PAGE.write_text(text)
-    return PAGE
 
 
 def tables(figures: dict) -> dict[str, str]:
@@ -79,39 +47,39 @@ def _digits(runs: list[dict]) -> str:
     for run in runs:
         for layer in run["layers"]:
             rows.append([run["network"], f"{run['config']}, {run['columns']}", layer["layer"],
-                         _number(layer["synapses"]), layer["channels"], layer["columns"], _number(layer["cycles"]),
+                         number(layer["synapses"]), layer["channels"], layer["columns"], number(layer["cycles"]),
                          _percent(layer["busy_columns"]), *(_percent(layer[cause]) for cause in LOSSES)])
         rows.append([run["network"], f"{run['config']}, {run['columns']}", "**run**", "", "", run["columns"],
-                     f"**{_number(run['cycles'])}**", f"**{_percent(run['busy_columns'])}**", "", "", ""])
-    return _markdown(["network", "columns", "layer", "synapses of a neuron", "channels", "columns in use", "cycles",
+                     f"**{number(run['cycles'])}**", f"**{_percent(run['busy_columns'])}**", "", "", ""])
+    return markdown(["network", "columns", "layer", "synapses of a neuron", "channels", "columns in use", "cycles",
                       "busy columns", *(CAUSES[cause] for cause in LOSSES)], rows)
 
 
 def _by_density(runs: list[dict]) -> str:
     """Busy columns of each layer, a column for each density."""
-    rows = [[layer["layer"], _number(layer["synapses"]), layer["channels"], layer["columns"],
+    rows = [[layer["layer"], number(layer["synapses"]), layer["channels"], layer["columns"],
              *(_percent(run["layers"][index]["busy_columns"]) for run in runs), _lost(runs[1]["layers"][index])]
             for index, layer in enumerate(runs[0]["layers"])]
-    return _markdown(["layer", "synapses of a neuron", "channels", "columns in use",
+    return markdown(["layer", "synapses of a neuron", "channels", "columns in use",
                       *(f"{_density(run)} spike" for run in runs),
                       f"lost most to, at {_density(runs[1])}"], rows)
 
 
 def _vgg(runs: list[dict]) -> str:
     narrow, wide = ([run for run in runs if run["span"] == span] for span in sorted({run["span"] for run in runs}))
-    rows = [[layer["layer"], _number(layer["synapses"]), layer["channels"],
+    rows = [[layer["layer"], number(layer["synapses"]), layer["channels"],
              *(_percent(run["layers"][index]["busy_columns"]) for run in narrow),
              _percent(wide[0]["layers"][index]["busy_columns"]), f"{narrow[2]['layers'][index]['ratio']:.3f}",
              _lost(narrow[1]["layers"][index])]
             for index, layer in enumerate(narrow[0]["layers"])]
-    return _markdown(["layer", "synapses of a neuron", "channels", *(f"{_density(run)} spike" for run in narrow),
+    return markdown(["layer", "synapses of a neuron", "channels", *(f"{_density(run)} spike" for run in narrow),
                       f"{_density(wide[0])}, span {wide[0]['span']}",
                       f"cycles / bound at {_density(narrow[2])}", f"lost most to, at {_density(narrow[1])}"],
                      rows)
 
 
 def _folded(rows: list[dict]) -> str:
-    return _markdown(["picture", *(f"{_density(row)} spike" for row in rows)],
+    return markdown(["picture", *(f"{_density(row)} spike" for row in rows)],
                      [["tap by tap", *(_percent(row["busy_columns"]) for row in rows)]])
 
 
@@ -119,50 +87,40 @@ def _yardstick(rows: list[dict]) -> str:
     full, tenth = ([row for row in rows if (row["density"] == 1) == whole] for whole in (True, False))
     ours = [[f"Firstlight, {every['columns']} columns, {every['encoders']} encoders, span {every['span']}",
              _range(every), _range(some)] for every, some in zip(full, tenth)]
-    return _markdown(["core", "every neuron spikes", "one in ten"],
-                     [["bound: one row a cycle", _number(full[0]["bound"]), _number(tenth[0]["bound"])], *ours,
-                      *([name, _number(cycles), ""] for name, cycles in PUBLISHED.items())])
+    return markdown(["core", "every neuron spikes", "one in ten"],
+                     [["bound: one row a cycle", number(full[0]["bound"]), number(tenth[0]["bound"])], *ours,
+                      *([name, number(cycles), ""] for name, cycles in PUBLISHED.items())])
 
 
 def _range(row: dict) -> str:
     if row["cycles_min"] == row["cycles_max"]:
-        return _number(row["cycles_min"])
-    return f"{_number(row['cycles_min'])} to {_number(row['cycles_max'])}, median {_number(row['cycles_median'])}"
+        return number(row["cycles_min"])
+    return f"{number(row['cycles_min'])} to {number(row['cycles_max'])}, median {number(row['cycles_median'])}"
 
 
 def _area(rows: list[dict]) -> str:
     ratios = ["", *(f"{row['cycles'] / before['cycles']:.3f}" for before, row in zip(rows, rows[1:]))]
-    return _markdown(["map", "pixels", "cycles", "times the map before"],
-                     [[f"{row['height']} x {row['width']}", _number(row["area"]), _number(row["cycles"]), ratio]
+    return markdown(["map", "pixels", "cycles", "times the map before"],
+                     [[f"{row['height']} x {row['width']}", number(row["area"]), number(row["cycles"]), ratio]
                       for row, ratio in zip(rows, ratios)])
 
 
 def _model(runs: list[dict]) -> str:
-    return _markdown(["network", "configuration", "images a second"],
-                     [[run["network"], run["config"], _number(run["rate"])] for run in runs])
+    return markdown(["network", "configuration", "images a second"],
+                     [[run["network"], run["config"], number(run["rate"])] for run in runs])
 
 
 def _simulation(found: dict) -> str:
-    return _markdown(["", "cycles", "cycles a second"],
-                     [[label, _number(found[part]["cycles"]), _number(found[part]["rate"])]
+    return markdown(["", "cycles", "cycles a second"],
+                     [[label, number(found[part]["cycles"]), number(found[part]["rate"])]
                       for part, label in (("asleep", "Python sleeps until the interrupt"),
                                           ("whole", "with pictures and results over the bus"))])
-
-
-def _markdown(headings: list[str], rows: list[list]) -> str:
-    """A table whose first column is that of words."""
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
 def _lost(layer: dict) -> str:
     """The largest cause of cycles without an event, if it is worth naming."""
     cause = max(LOSSES, key=layer.get)
     return f"{CAUSES[cause]}, {_percent(layer[cause])}" if layer[cause] >= 0.01 else ""
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}".replace(",", " ")
 
 
 def _percent(share: float) -> str:
@@ -187,7 +145,7 @@ def plot(figures: dict) -> list[Path]:
         for name, (key, make) in makers.items():
             if key in figures:
                 paths.append(record.RESULTS / f"{name}.svg")
-                make(figures).savefig(paths[-1], metadata=dict.fromkeys(METADATA))
+                make(figures).savefig(paths[-1], metadata=METADATA)
     return paths
 
 
@@ -246,7 +204,7 @@ def _plot_area(figures: dict) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set_xticks(pixels, [f"{row['height']} x {row['width']}" for row in rows])
-    axes.set_yticks([row["cycles"] for row in rows], [_number(row["cycles"]) for row in rows])
+    axes.set_yticks([row["cycles"] for row in rows], [number(row["cycles"]) for row in rows])
     axes.minorticks_off()
     axes.set(xlabel="map", ylabel="cycles")
     axes.grid(True)
@@ -261,17 +219,17 @@ def _plot_speed(figures: dict) -> Figure:
     runs = figures["model"]
     bars = left.barh([f"{run['network']}, {run['config']}" for run in runs], [run["rate"] for run in runs],
                      color=BLUE, height=0.6)
-    left.bar_label(bars, [_number(run["rate"]) for run in runs], padding=3)
+    left.bar_label(bars, [number(run["rate"]) for run in runs], padding=3)
     left.set_xlabel("images a second, golden model")
     found = figures["simulation"]
     rates = [found[part]["rate"] for part in ("asleep", "whole")]
     bars = right.barh(["Python sleeps", "with the bus"], rates, color=ORANGE, height=0.6)
-    right.bar_label(bars, [_number(rate) for rate in rates], padding=3)
+    right.bar_label(bars, [number(rate) for rate in rates], padding=3)
     right.set_xlabel("cycles a second, Verilator")
     for axes in (left, right):
         axes.invert_yaxis()
         axes.margins(x=0.25)
-        axes.xaxis.set_major_formatter(lambda value, _: _number(value))
+        axes.xaxis.set_major_formatter(lambda value, _: number(value))
         axes.locator_params(axis="x", nbins=4)
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")

@@ -16,29 +16,25 @@ from pydantic.json_schema import GenerateJsonSchema
 from rich.table import Table
 from rich.text import Text
 
+from model import page
+from model.page import BLUE, GREY, METADATA, ORANGE
+
 from .results import QUANTITIES, NetworkResult, Raster, Results
 
 __all__ = ["table", "write"]
 
-# Two colours that the colour-blind tell apart, on white and on black; INK becomes the colour of the page's text.
-BLUE, ORANGE, GREY, INK = "#3083c0", "#d4701c", "#8a8a8a", "#123456"
-
-# On top of matplotlib's defaults, whatever the user's own settings are; the same results give the same bytes.
-STYLE = ["default", {
-    "svg.fonttype": "none", "svg.hashsalt": "firstlight", "path.simplify": False,
-    "figure.constrained_layout.use": True, "savefig.transparent": True,
-    "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
+# Becomes the colour of the page's text.
+INK = "#123456"
+STYLE = [*page.STYLE, {
+    "path.simplify": False, "savefig.transparent": True,
     "axes.labelsize": 9, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8,
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "grid.color": GREY, "grid.alpha": 0.3, "grid.linewidth": 0.6, "axes.axisbelow": True,
 }]
 # Inches; two plots stand side by side on the page.
 SIZE, RASTER_SIZE = (4.6, 2.9), (4.6, 4.4)
 # Points; thin, since a thousand neurons share an inch.
 DASH = 0.5
 BINS = 40
-METADATA = ("Creator", "Date", "Format", "Type")
 
 # When a network stops, by exit rule; the sweep's axis has the unit.
 STOPS = {"budget": "after its last timestep", "entropy": "when the entropy of its answer is below {} bits",
@@ -242,7 +238,7 @@ def _raster(network: NetworkResult, raster: Raster, name: str) -> str:
 def _svg(figure: Figure, label: str) -> str:
     """The figure as an element of the page, in the colours of the page."""
     file = io.StringIO()
-    figure.savefig(file, format="svg", metadata=dict.fromkeys(METADATA))
+    figure.savefig(file, format="svg", metadata=METADATA)
     source = file.getvalue()
     # Group names would not be unique on the page, and nothing refers to them.
     source = re.sub(r' id="\w+_\d+"', "", source[source.index("<svg"):]).replace(INK, "currentColor")

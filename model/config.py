@@ -228,8 +228,9 @@ FAMILY = (16, 32, 64, 128)
 
 
 def scaled(columns: int) -> ProcessorConfig:
-    """The processor of ``columns`` columns in a family that grows evenly: tiles of 32, a walker for every 64, a neuron that
-    fires for every 8.
+    """The processor of ``columns`` columns in a family that grows evenly.
+
+    Tiles of 32, a walker for every 64, an encoder for every 8.
 
     Raises
     ------
@@ -239,5 +240,6 @@ def scaled(columns: int) -> ProcessorConfig:
     if columns not in FAMILY:
         raise ValueError(f"columns must be one of {', '.join(map(str, FAMILY))}, not {columns}")
     tiles = max(columns // 32, 1)
-    return ProcessorConfig(columns=columns // tiles, tiles=tiles, walkers=max(tiles // 2, 1), encoders=columns // 8, span=2, rows=2048,
-                           spike_words=2048, state_words=2048, parameter_words=256, layers=16, classes=16)
+    return ProcessorConfig(columns=columns // tiles, tiles=tiles, walkers=max(tiles // 2, 1), encoders=columns // 8,
+                           span=2, rows=2048, spike_words=2048, state_words=2048, parameter_words=256, layers=16,
+                           classes=16)

@@ -77,7 +77,8 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
     work, events = pixel_work(synapses, layer, source, silent, cfg)
     fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg)
     busy = events * len(tiling.groups)
-    return Cycles(total=CHECK + drained + TAIL + VERDICT * layer.readout, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
+    total = CHECK + drained + TAIL + VERDICT * layer.readout
+    return Cycles(total=total, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
 
 
 def recall_cycles(charge: Tensor, tiling: Tiling, cfg: ProcessorConfig) -> Cycles:

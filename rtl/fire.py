@@ -111,8 +111,8 @@ class Fire(wiring.Component):
                     potential_gain.eq(driven_gain),
                 ]
 
-            # Stages 3 to 5, spike_time: the octave of the potential, what is left of it at the octave, what lies between.
-            # A positive potential has no sign bit to look at.
+            # Stages 3 to 5, spike_time: first the octave of a potential, then the potential without it, then what lies
+            # between the octaves. A positive potential has no sign bit to look at.
             octave = Signal(range(len(potential) - 1), name=f"octave_{lane}")
             octave_potential = Signal.like(potential, name=f"octave_potential_{lane}")
             octave_gain = Signal.like(gain, name=f"octave_gain_{lane}")

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cosim import __main__ as door
 from cosim import cycles, performance
-from model import record
+from model import page, record
 
 CYCLES, SPEED = record.read("cycles"), record.read("speed")
 
@@ -72,16 +72,16 @@ def test_model_and_simulation_are_fast_enough():
     (CYCLES, ["digits", "fashion", "vgg", "folded", "yardstick", "area"]), (SPEED, ["model", "simulation"])],
     ids=["cycles", "speed"])
 def test_the_page_shows_the_committed_figures(figures, names):
-    page, tables = performance.PAGE.read_text(), performance.tables(figures)
+    text, tables = page.PAGE.read_text(), performance.tables(figures)
     assert list(tables) == names
     for name, table in tables.items():
         assert table.count("\n") > 2
-        assert f"<!-- {name}: written by nox -->\n{table}<!-- end -->\n" in page
+        assert f"<!-- {name}: written by nox -->\n{table}<!-- end -->\n" in text
 
 
 def test_the_page_shows_plots_that_are_committed():
     for name in ("cycles-digits", "cycles-vgg", "cycles-area", "speed"):
-        assert f"(../results/{name}.svg)" in performance.PAGE.read_text()
+        assert f"(../results/{name}.svg)" in page.PAGE.read_text()
         assert (record.RESULTS / f"{name}.svg").exists()
 
 
@@ -93,18 +93,18 @@ def test_the_same_figures_give_the_same_plots(tmp_path, monkeypatch):
 
 
 def test_a_table_goes_between_its_marks_and_nowhere_else(tmp_path, monkeypatch):
-    monkeypatch.setattr(performance, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     marks = "before\n<!-- area: written by nox -->\n{}<!-- end -->\nafter\n<!-- end -->\n"
     figures = {"area": [{"height": 16, "width": 16, "area": 256, "cycles": 13560}]}
-    performance.PAGE.write_text(marks.format("an old table\n"))
+    page.PAGE.write_text(marks.format("an old table\n"))
     for _ in range(2):
-        performance.fill(figures)
-        assert performance.PAGE.read_text() == marks.format(
+        page.fill(performance.tables(figures))
+        assert page.PAGE.read_text() == marks.format(
             "| map | pixels | cycles | times the map before |\n| --- | ---: | ---: | ---: |\n"
             "| 16 x 16 | 256 | 13 560 |  |\n")
-    performance.PAGE.write_text("no marks\n")
+    page.PAGE.write_text("no marks\n")
     with pytest.raises(ValueError, match="page.md has no place for the table area"):
-        performance.fill(figures)
+        page.fill(performance.tables(figures))
 
 
 def test_figures_are_held_against_those_before():
@@ -118,11 +118,11 @@ def test_figures_are_held_against_those_before():
 
 def test_a_trial_leaves_results_and_page_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(record, "RESULTS", tmp_path)
-    monkeypatch.setattr(performance, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(cycles, "figures", lambda: CYCLES)
     assert door.main(["cycles", "--trial"]) == 0
     assert list(tmp_path.iterdir()) == []
-    performance.PAGE.write_text("".join(f"<!-- {name}: written by nox -->\n<!-- end -->\n" for name in CYCLES))
+    page.PAGE.write_text("".join(f"<!-- {name}: written by nox -->\n<!-- end -->\n" for name in CYCLES))
     assert door.main(["cycles"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"cycles.json", "cycles-digits.svg", "cycles-vgg.svg",
                                                           "cycles-area.svg", "page.md"}

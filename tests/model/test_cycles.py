@@ -7,7 +7,18 @@ import pytest
 import torch
 
 from model.config import LANES, SILENT, ProcessorConfig
-from model.cycles import BEHIND, CHECK, FILL, TAIL, VERDICT, drain_order, layer_cycles, pixel_work, taps_inside, weighing_cycles
+from model.cycles import (
+    BEHIND,
+    CHECK,
+    FILL,
+    TAIL,
+    VERDICT,
+    drain_order,
+    layer_cycles,
+    pixel_work,
+    taps_inside,
+    weighing_cycles,
+)
 from model.network import Coding, Exit, Layer, Network, Rule
 from model.processor import COUNTERS, CYCLES, Trace, decide, trace
 from model.tiling import tile_layer
@@ -203,9 +214,9 @@ def test_every_rule_but_the_budget_weighs_the_logits_of_each_readout(mask, weigh
                    cycles=dict.fromkeys(CYCLES, history), signatures=history)
     taken = {rule: decide(network, traced, exit=Exit(rule=rule, threshold=threshold)).cycles
              for rule, threshold in ((Rule.BUDGET, 0), (Rule.ENTROPY, 0), (Rule.PROBABILITY, 1), (Rule.MARGIN, 1))}
-    assert weighing_cycles(5) == 17
+    assert weighing_cycles(5) == 18
     for rule, cycles in taken.items():
-        assert cycles["cycles"].tolist() == [[103 + (rule != Rule.BUDGET) * weighed * 17]]
+        assert cycles["cycles"].tolist() == [[103 + (rule != Rule.BUDGET) * weighed * 18]]
         assert all(cycles[name].tolist() == [[103]] for name in CYCLES[1:])
     # The history is left as it was.
     assert history.flatten().tolist() == [100, 101, 102, 103]
