@@ -40,8 +40,7 @@ class Buffer(wiring.Component):
             self.o.valid.eq(holds | self.i.valid),
             Value.cast(self.o.payload).eq(Mux(holds, Value.cast(held), Value.cast(self.i.payload))),
         ]
-        with m.If(self.o.ready):
-            m.d.sync += holds.eq(0)
-        with m.Elif(~holds):
-            m.d.sync += [holds.eq(self.i.valid), held.eq(self.i.payload)]
+        m.d.sync += holds.eq(self.o.valid & ~self.o.ready)
+        with m.If(~holds):
+            m.d.sync += held.eq(self.i.payload)
         return m

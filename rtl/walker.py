@@ -7,6 +7,7 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from model.config import LANES, WORD_WIDTH, ProcessorConfig
 
+from .buffer import Buffer
 from .layouts import Descriptor, Fetch, SpikeRow, walker_shift
 from .store import ADDRESS_WIDTH, ReadSignature
 
@@ -171,7 +172,10 @@ class Walker(wiring.Component):
 
         m.submodules.pixels = pixels = Pixels(cfg, self.number)
         m.d.comb += [pixels.layer.eq(layer), pixels.start.eq(self.start)]
-        pixel = pixels.o.p
+        # A stall reaches them a cycle later.
+        m.submodules.ahead = ahead = Buffer(Pixel(cfg))
+        wiring.connect(m, pixels.o, ahead.i)
+        pixel = ahead.o.p
 
         step = Signal()
         m.d.comb += step.eq(~self.o.valid | self.o.ready)
@@ -208,7 +212,7 @@ class Walker(wiring.Component):
         above, before = pixel.y < 0, pixel.x < 0
         enter_kx, enter_tap_x = Mux(before, -pixel.x, 0), Mux(before, 0, pixel.x)
 
-        m.d.comb += pixels.o.ready.eq(step & (~walking | pixel_done))
+        m.d.comb += ahead.o.ready.eq(step & (~walking | pixel_done))
         with m.If(step):
             m.d.sync += [
                 chunk.eq(chunk + 1),
@@ -218,9 +222,9 @@ class Walker(wiring.Component):
                 m.d.sync += [chunk.eq(0), chunk_channels.eq(layer.input_channels), kx.eq(kx + 1), tap_x.eq(tap_x + 1)]
             with m.If(tap_done):
                 m.d.sync += [kx.eq(first_kx), tap_x.eq(first_tap_x), ky.eq(ky + 1), tap_y.eq(tap_y + 1)]
-        with m.If(pixels.o.ready):
+        with m.If(ahead.o.ready):
             m.d.sync += [
-                walking.eq(pixels.o.valid),
+                walking.eq(ahead.o.valid),
                 nothing.eq(self.silent | beside),
                 ky.eq(Mux(above, -pixel.y, 0)), tap_y.eq(Mux(above, 0, pixel.y)),
                 kx.eq(enter_kx), first_kx.eq(enter_kx),

@@ -52,7 +52,7 @@ class Mutant:
 
 MUTANTS = (
     Mutant("buffer takes no payload while it stalls", "buffer.py",
-           "holds.eq(self.i.valid), held", "holds.eq(0), held",
+           "holds.eq(self.o.valid & ~self.o.ready)", "holds.eq(0)",
            "test_buffer.py::test_passes_on_everything_in_order"),
     Mutant("buffer takes another payload while it holds one", "buffer.py",
            "self.i.ready.eq(~holds)", "self.i.ready.eq(1)",
@@ -290,8 +290,8 @@ MUTANTS = (
     Mutant("core: walkers feed the tiles of others", "core.py",
            "feeds.eq(first << shift >> exact_log2(cfg.walkers))", "feeds.eq(first & (1 << shift) - 1)",
            "test_core.py::test_matches_model"),
-    Mutant("core keeps the charges it recalls", "core.py",
-           "layer.recall & self.fresh)", "layer.recall)",
+    Mutant("core keeps no charges to recall", "core.py",
+           "layer.recall & self.fresh)", "0)",
            "test_core.py::test_matches_model"),
     Mutant("core walks a layer that recalls", "core.py",
            "self.start & ~recall & (number", "self.start & (number",

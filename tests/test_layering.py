@@ -32,7 +32,8 @@ def modules(package):
 
 
 @pytest.mark.parametrize("importing, forbidden", [
-    (["model.config", "model.tables", "model.descriptor", "model.record", "model.fetch", "model.page"], ["torch", "amaranth"]),
+    (["model.config", "model.tables", "model.descriptor", "model.record", "model.fetch", "model.page"],
+     ["torch", "amaranth"]),
     (list(modules("model")), ["amaranth", "cocotb"]),
     (list(modules("rtl")), ["torch", "cocotb"]),
 ], ids=["numbers", "model", "rtl"])
