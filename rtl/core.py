@@ -205,14 +205,26 @@ class Core(wiring.Component):
             self.emission.word.eq(Mux(logit, self.logits.p.value.as_unsigned(), Value.cast(pool.o.p.codes))),
         ]
 
-        taken = [picker.o.valid & picker.o.ready for picker in pickers]
+        # What the pickers do, a cycle late, as nothing waits for it.
+        events, empties, blocked, columns = [], [], [], []
+        for picker in pickers:
+            event, empty, waits, opened = Signal(), Signal(), Signal(), Signal.like(picker.o.p.columns)
+            m.d.sync += [
+                event.eq(picker.o.valid & picker.o.ready & picker.o.p.spike),
+                empty.eq(picker.o.valid & picker.o.ready & ~picker.o.p.spike),
+                waits.eq(picker.o.valid & ~picker.o.ready),
+                opened.eq(picker.o.p.columns),
+            ]
+            events.append(event)
+            empties.append(empty)
+            blocked.append(waits)
+            columns.append(Mux(event, opened, 0))
         neurons = Mux(fired, sum(lane for lane in fire.o.p.place.lanes), 0)
         m.d.comb += [
-            self.activity.events.eq(sum(took & picker.o.p.spike for took, picker in zip(taken, pickers))),
-            self.activity.empty.eq(sum(took & ~picker.o.p.spike for took, picker in zip(taken, pickers))),
-            self.activity.blocked.eq(sum(picker.o.valid & ~picker.o.ready for picker in pickers)),
-            self.activity.operations.eq(sum(Mux(took & picker.o.p.spike, picker.o.p.columns, 0)
-                                            for took, picker in zip(taken, pickers))),
+            self.activity.events.eq(sum(events)),
+            self.activity.empty.eq(sum(empties)),
+            self.activity.blocked.eq(sum(blocked)),
+            self.activity.operations.eq(sum(columns)),
             self.activity.spikes.eq(Mux(fired, sum(code != SILENT for code in fire.o.p.codes), 0)),
             self.activity.neurons.eq(neurons),
         ]

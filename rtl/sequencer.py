@@ -116,7 +116,7 @@ class Sequencer(wiring.Component):
         m = Module()
         cfg, layer, run = self.cfg, self.layer, self.run
 
-        layer_last = self.layer_index + 1 == run.layers
+        layer_last = Signal()
         next_last = self.next_index + 1 == run.layers
         timestep_last = self.timestep == run.timesteps
         # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
@@ -143,6 +143,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [
                 self.layer_index.eq(self.next_index),
                 layer.eq(self.next_layer),
+                layer_last.eq(next_last),
                 self.next_index.eq(Mux(next_last, 0, self.next_index + 1)),
                 now.eq(next_now),
                 before.eq(next_before),
