@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from model import page
 from model.config import FAMILY, PRESETS, preset
 
 # Each command imports its own tools, so that a session installs no more than it runs.
@@ -58,12 +59,13 @@ def synth(options):
 
 def cost(options):
     from .cost import measure
-    from .cost_report import plot, tables
+    from .cost_report import plot, show, tables
 
     figures = measure(options.columns, options.targets, options.out, jobs=options.jobs, again=options.again)
-    for table in tables(figures):
-        Console().print(table)
-    for path in plot(figures):
+    lines = tables(figures)
+    for table in lines.values():
+        Console().print(show(table))
+    for path in *plot(figures), page.fill({name: table.markdown() for name, table in lines.items()}):
         print(path)
 
 
@@ -90,8 +92,8 @@ def main():
         "cost", help="place the processors of several widths, and write down what they cost",
         description="Map processors of several widths to an ECP5, place and route them, and map them to standard "
                     "cells. What has been measured of the same Verilog by the same tools is not measured again. "
-                    "Figures and plots go to results/. Liberty files are downloaded, or taken from the folder that "
-                    "the environment variable FIRSTLIGHT_DATA names.")
+                    "Figures and plots go to results/, tables to docs/performance.md. Liberty files are downloaded, "
+                    "or taken from the folder that the environment variable FIRSTLIGHT_DATA names.")
     command.add_argument("--columns", type=int, nargs="+", default=FAMILY, metavar="N",
                          help=f"which widths, of {', '.join(map(str, FAMILY))} (all by default)")
     command.add_argument("--targets", nargs="+", default=("ecp5", "asic"), metavar="TARGET",

@@ -1,92 +1,94 @@
-"""What a person sees of the cost: tables in the terminal, two plots under results/."""
+"""What a person sees of the cost: tables in the terminal and in ``docs/performance.md``, two plots under results/."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib import style
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from model import record
+from model import page, record
+from model.page import METADATA, STYLE, number
 
 from .area import LIBRARIES
 from .netlist import RESOURCES
 
-__all__ = ["tables", "plot"]
+__all__ = ["Lines", "tables", "show", "plot"]
 
-# On top of matplotlib's defaults, whatever the user's own settings are; the same figures give the same bytes.
-STYLE = ["default", {
-    "svg.fonttype": "none", "svg.hashsalt": "firstlight", "figure.constrained_layout.use": True,
-    "font.sans-serif": ["DejaVu Sans"], "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.linewidth": 0.8, "axes.axisbelow": True, "grid.color": "#8a8a8a", "grid.alpha": 0.3, "grid.linewidth": 0.6,
-}]
 # Inches.
 SIZE = (6.4, 4.2)
-METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 # Okabe and Ito's colours, which the colour-blind tell apart too.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#5f5f5f", "#c8c8c8")
 
 
-def tables(figures: dict) -> list[Table]:
-    """The record of :func:`rtl.cost.measure`, as far as it goes."""
-    shown = []
+class Lines(NamedTuple):
+    """A table, on its way to a terminal or a page."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        return page.markdown(self.headings, self.rows)
+
+
+def tables(figures: dict) -> dict[str, Lines]:
+    """The record of :func:`rtl.cost.measure`, as far as it goes, by the names of its tables in the page."""
+    shown = {}
     if ecp5 := figures.get("ecp5"):
-        shown += [_ecp5(ecp5), _paths(ecp5), _blocks(ecp5)]
+        shown |= {"ecp5": _ecp5(ecp5), "paths": _paths(ecp5), "blocks": _blocks(ecp5)}
     if asic := figures.get("asic"):
-        shown += [_areas(asic), _memories(asic)]
+        shown |= {"areas": _areas(asic), "memories": _memories(asic)}
     return shown
 
 
-def _table(title: str, *headings: str) -> Table:
-    """A table whose first heading is that of words, and the others those of numbers."""
-    table = Table(headings[0], title=title, title_justify="left")
-    for heading in headings[1:]:
-        table.add_column(heading, justify="right")
+def show(lines: Lines) -> Table:
+    """``lines`` for a terminal."""
+    table = Table(lines.headings[0], title=lines.title, title_justify="left")
+    for heading in lines.headings[1:]:
+        table.add_column(heading, justify="right", overflow="fold")
+    for row in lines.rows:
+        table.add_row(*row)
     return table
 
 
-def _ecp5(widths: dict) -> Table:
-    table = _table("On an ECP5 LFE5U-85F, speed grade 8: in all, and per column", "",
-                   *(f"{columns} columns" for columns in widths))
-    for resource in ("cells", *RESOURCES):
-        table.add_row(resource, *(_each(figure["mapped"][resource], columns) for columns, figure in widths.items()))
+def _widths(figures: dict) -> list[str]:
+    return [f"{columns} columns" for columns in figures]
+
+
+def _ecp5(widths: dict) -> Lines:
+    rows = [[resource, *(_each(figure["mapped"][resource], columns) for columns, figure in widths.items())]
+            for resource in ("cells", *RESOURCES)]
     comb = (figure["placed"]["used"]["TRELLIS_COMB"] for figure in widths.values())
-    table.add_row("TRELLIS_COMB", *(f"{used:,} of {available:,}" for used, available in comb))
-    table.add_row("LUT4 of the tiles alone", *(_each(figure["blocks"]["tile"]["LUT4"], columns)
-                                               for columns, figure in widths.items()))
-    table.add_row("carry of the tiles alone", *(_each(figure["blocks"]["tile"]["carry"], columns)
-                                                for columns, figure in widths.items()))
-    table.add_row("fits", *("yes" if figure["placed"]["fits"] else "no" for figure in widths.values()))
-    table.add_row("clock, MHz", *(str(figure["placed"].get("MHz", "-")) for figure in widths.values()))
-    return table
+    rows.append(["TRELLIS_COMB", *(f"{number(used)} of {number(available)}" for used, available in comb)])
+    for resource in ("LUT4", "carry"):
+        rows.append([f"{resource} of the tiles alone", *(_each(figure["blocks"]["tile"][resource], columns)
+                                                         for columns, figure in widths.items())])
+    rows.append(["clock, MHz", *(str(figure["placed"].get("MHz", "does not fit")) for figure in widths.values())])
+    return Lines("On an ECP5 LFE5U-85F, speed grade 8: in all, and per column", ["", *_widths(widths)], rows)
 
 
 def _each(count: float, columns: str) -> str:
     """A number of a processor, and of one of its columns."""
-    return f"{_number(count)} ({_number(count / int(columns))})"
+    return f"{_rounded(count)} ({_rounded(count / int(columns))})"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _rounded(value: float) -> str:
+    return number(value) if value >= 100 else f"{value:.3g}"
 
 
-def _paths(widths: dict) -> Table:
-    table = Table("columns", title="Critical paths", title_justify="left")
-    for heading in ("from", "to", "cells", "logic, ns", "routing, ns"):
-        table.add_column(heading, overflow="fold")
-    for columns, figure in widths.items():
-        if path := figure["placed"].get("critical path"):
-            table.add_row(columns, *map(str, path.values()))
-    return table
+def _paths(widths: dict) -> Lines:
+    return Lines("Critical paths", ["columns", "from", "to", "cells", "logic, ns", "routing, ns"],
+                 [[columns, *map(str, figure["placed"]["critical path"].values())]
+                  for columns, figure in widths.items() if figure["placed"]["fits"]])
 
 
-def _blocks(widths: dict) -> Table:
-    table = _table("Where it goes: LUT4 + flip-flops of each block, mapped by itself", "block",
-                   *(f"{columns} columns" for columns in widths))
-    for block in _by_size(widths):
-        table.add_row(block, *(
-            f"{figure['blocks'][block]['LUT4']:,} + {figure['blocks'][block]['flip-flop']:,}"
-            if block in figure["blocks"] else "-" for figure in widths.values()))
-    return table
+def _blocks(widths: dict) -> Lines:
+    return Lines("Where it goes: LUT4 + flip-flops of each block, mapped by itself", ["block", *_widths(widths)],
+                 [[block, *(f"{number(figure['blocks'][block]['LUT4'])} + "
+                            f"{number(figure['blocks'][block]['flip-flop'])}"
+                            if block in figure["blocks"] else "-" for figure in widths.values())]
+                  for block in _by_size(widths)])
 
 
 def _by_size(widths: dict) -> list[str]:
@@ -94,27 +96,20 @@ def _by_size(widths: dict) -> list[str]:
     return list(list(widths.values())[-1]["blocks"])
 
 
-def _areas(widths: dict) -> Table:
-    table = _table("In standard cells, without memories: in all, and per column", "",
-                   *(f"{columns} columns" for columns in widths))
-    for name, library in LIBRARIES.items():
-        for unit in ("um2", "kGE"):
-            table.add_row(f"{library.title}, {unit}", *(_each(figure[name][unit], columns)
-                                                        for columns, figure in widths.items()))
-        table.add_row(f"{library.title}, cells", *(_each(figure[name]["cells"], columns)
-                                                   for columns, figure in widths.items()))
-    table.add_row("memories, kbit", *(
+def _areas(widths: dict) -> Lines:
+    rows = [[f"{library.title}, {unit}", *(_each(figure[name][unit], columns) for columns, figure in widths.items())]
+            for name, library in LIBRARIES.items()
+            for unit in ("um2", "kGE", "cells")]
+    rows.append(["memories, kbit", *(
         _each(sum(memory["words"] * memory["width"] for memory in figure["memories"]) // 1024, columns)
-        for columns, figure in widths.items()))
-    return table
+        for columns, figure in widths.items())])
+    return Lines("In standard cells, without memories: in all, and per column", ["", *_widths(widths)], rows)
 
 
-def _memories(widths: dict) -> Table:
+def _memories(widths: dict) -> Lines:
     columns, figure = list(widths.items())[-1]
-    table = _table(f"Memories of {columns} columns", "memory", "words", "bits", "reads", "writes")
-    for memory in figure["memories"]:
-        table.add_row(*map(str, memory.values()))
-    return table
+    return Lines(f"Memories of {columns} columns", ["memory", "words", "bits", "reads", "writes"],
+                 [[*map(str, memory.values())] for memory in figure["memories"]])
 
 
 def plot(figures: dict) -> list[Path]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from model import record
+from model import page, record
 from model.config import FAMILY
 from rtl.area import LIBRARIES
 from rtl.cost_report import plot, tables
@@ -30,12 +30,23 @@ def test_doubling_the_columns_at_most_doubles_the_cells(quantity):
     assert len(counts) == 4
 
 
+def test_tiles_of_32_columns_are_small_and_fast():
+    figure = FIGURES["ecp5"]["32"]
+    assert figure["blocks"]["tile"]["LUT4"] <= 150 * 32
+    assert figure["placed"]["MHz"] >= 100
+
+
 def test_every_width_fits_the_device():
     assert [FIGURES["ecp5"][str(columns)]["placed"]["fits"] for columns in FAMILY] == [True] * 4
 
 
 def test_tables_and_plots_show_every_width(tmp_path, monkeypatch):
-    assert len(tables(FIGURES)) == 5
+    shown = tables(FIGURES)
+    assert list(shown) == ["ecp5", "paths", "blocks", "areas", "memories"]
+    text = page.PAGE.read_text()
+    for name, table in shown.items():
+        assert f"<!-- {name}: written by nox -->\n{table.markdown()}<!-- end -->\n" in text
+    assert all(f"(../results/synth-{name}.svg)" in text for name in ("cells", "blocks"))
     monkeypatch.setattr(record, "RESULTS", tmp_path)
     paths = plot(FIGURES)
     assert [path.name for path in paths] == ["synth-cells.svg", "synth-blocks.svg"]
