@@ -65,6 +65,8 @@ def _ecp5(widths: dict) -> Lines:
         rows.append([f"{resource} of the tiles alone", *(_each(figure["blocks"]["tile"][resource], columns)
                                                          for columns, figure in widths.items())])
     rows.append(["clock, MHz", *(str(figure["placed"].get("MHz", "does not fit")) for figure in widths.values())])
+    rows.append(["from seed after seed", *(", ".join(map(str, figure["placed"].get("tries", {}).values()))
+                                           for figure in widths.values())])
     return Lines("On an ECP5 LFE5U-85F, speed grade 8: in all, and per column", ["", *_widths(widths)], rows)
 
 

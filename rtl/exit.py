@@ -180,8 +180,6 @@ class ExitUnit(wiring.Component):
                         m.d.sync += [
                             count.eq(index),
                             index.eq(0),
-                            Cat(total, weighted).eq(0),
-                            margin.eq(DISTANCE_MAX),
                         ]
                         m.next = "WEIGH"
                         # A budget does not ask how sure the answer is.
@@ -190,6 +188,9 @@ class ExitUnit(wiring.Component):
             with m.State("WEIGH"):
                 m.d.comb += [reading.eq(1), read_port.addr.eq(index)]
                 m.d.sync += index.eq(index + 1)
+                # The first logit is still on its way to the sums.
+                with m.If(index == 0):
+                    m.d.sync += [Cat(total, weighted).eq(0), margin.eq(DISTANCE_MAX)]
                 with m.If(index == count):
                     m.d.sync += index.eq(0)
                     m.next = "SUM"

