@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from model.digits import load
+from model.datasets import load
 from model.encode import picture_codes
 from model.network import Network
 
@@ -10,12 +10,12 @@ __all__ = ["test_pictures"]
 
 
 def test_pictures(network: Network) -> tuple[Tensor, Tensor]:
-    """Spike codes and labels of the test split of the handwritten digits.
+    """Spike codes and labels of the test split of the network's dataset.
 
     Returns
     -------
     codes : Tensor, uint8, (images, channels, height, width)
     labels : Tensor, int64, (images,)
     """
-    test = load().test
+    test = load(network.dataset).test
     return picture_codes(test.images, network), test.labels

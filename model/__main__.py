@@ -13,7 +13,7 @@ from . import trained
 from .compiler import compile
 from .config import PRESETS, preset
 from .convert import convert
-from .digits import Digits, load
+from .datasets import Dataset, load
 from .encode import picture_codes
 from .processor import run
 from .training.measure import validated
@@ -28,18 +28,18 @@ def train(args) -> None:
     recipes = [recipe(name) for name in args.names or RECIPES]
     if args.epochs is not None:
         recipes = [dataclasses.replace(chosen, epochs=args.epochs) for chosen in recipes]
-    digits, console = load(), Console()
+    console = Console()
     for chosen in recipes:
         checkpoint = args.build / chosen.name / "checkpoint.pt"
         if args.fresh:
             checkpoint.unlink(missing_ok=True)
-        network = train_one(Run(chosen, args.seed), digits, checkpoint, console)
+        network = train_one(Run(chosen, args.seed), load(chosen.dataset), checkpoint, console)
         path = trained.save(network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
         console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
 
 
-def train_one(run: Run, digits: Digits, checkpoint: Path, console: Console) -> trained.Trained:
+def train_one(run: Run, data: Dataset, checkpoint: Path, console: Console) -> trained.Trained:
     """Bring ``run`` to its end, with a progress bar, and choose the exit threshold."""
     name, epochs = run.recipe.name, run.recipe.epochs
     if run.resume(checkpoint):
@@ -51,8 +51,8 @@ def train_one(run: Run, digits: Digits, checkpoint: Path, console: Console) -> t
         def report(epoch, loss):
             progress.update(task, completed=epoch, loss=loss)
 
-        network = run.finish(digits.train, checkpoint, report)
-    return validated(network, digits.validation, run.recipe.exit_rule)
+        network = run.finish(data.train, checkpoint, report)
+    return validated(network, data.validation, run.recipe.exit_rule)
 
 
 def compile_image(args) -> None:
@@ -68,7 +68,7 @@ def compile_image(args) -> None:
 def run_test_split(args) -> None:
     """Run a trained network on the test split in the golden model."""
     network = convert(trained.load(args.network))
-    test = load().test
+    test = load(network.dataset).test
     decision = run(network, picture_codes(test.images, network), preset(args.config))
     right = int((decision.classes == test.labels).sum())
     operations = decision.counters["synaptic_operations"].sum(1).double().mean()

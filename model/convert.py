@@ -56,7 +56,7 @@ def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: in
     header, numerics = trained.header, numerics or Numerics()
     layers = tuple(_layer(trained, spec, kernel, numerics) for spec, kernel in zip(header.layers, header.kernels()))
     network = Network(
-        name=header.name, shape=header.shape, input_coding=header.input_coding, layers=layers,
+        name=header.name, dataset=header.dataset, shape=header.shape, input_coding=header.input_coding, layers=layers,
         timesteps=header.timesteps, exit=Exit(rule=Rule[header.exit.rule.upper()], threshold=header.exit.threshold),
         numerics=numerics)
     if network.timesteps > 1 and not layers[0].readout:

@@ -67,12 +67,23 @@ def picture_codes(images: Tensor, network: Network) -> Tensor:
     Returns
     -------
     Tensor, uint8, (images, *network.shape)
+
+    Raises
+    ------
+    ValueError
+        If the network reads pictures of another size, or a pixel is not between 0 and 1.
     """
     codes = encode(images, network.input_coding)
-    if network.unfold is None:
-        return codes
-    unfold = network.unfold
-    padded = F.pad(codes.float(), (unfold.padding,) * 4, value=SILENT)
-    taps = F.unfold(padded, unfold.kernel, stride=unfold.stride)
-    width = (padded.shape[3] - unfold.kernel) // unfold.stride + 1
-    return taps.unflatten(2, (-1, width)).to(torch.uint8)
+    if unfold := network.unfold:
+        padded = F.pad(codes.float(), (unfold.padding,) * 4, value=SILENT)
+        taps = F.unfold(padded, unfold.kernel, stride=unfold.stride)
+        width = (padded.shape[3] - unfold.kernel) // unfold.stride + 1
+        codes = taps.unflatten(2, (-1, width)).to(torch.uint8)
+    if codes.shape[1:] != network.shape:
+        raise ValueError(f"network {network.name} reads maps of {_sizes(network.shape)}, and a picture of "
+                         f"{_sizes(images.shape[1:])} gives one of {_sizes(codes.shape[1:])}")
+    return codes
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -34,7 +34,29 @@ _FLOW = f"{_OPENROAD}/OpenROAD-flow-scripts"
 _ASAP7 = f"{_FLOW}/9a3c144668d0924e8420f00795164be1b6bc7c93/flow/platforms/asap7/lib"
 _ASAP7_SEQUENTIAL = f"{_FLOW}/1411a20ae3a4394902770728cc5b1497fdcbc829/flow/platforms/asap7/lib/NLDM"
 
+_MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist"
+_FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
+
+
+def _idx(folder: str, url: str, licence: str, **digests: str) -> dict[str, File]:
+    """The four files of MNIST, or of a dataset that took its format."""
+    names = {f"{part}_{kind}": f"{part}-{kind}-idx{dimensions}-ubyte.gz"
+             for part in ("train", "t10k") for kind, dimensions in (("images", 3), ("labels", 1))}
+    return {f"{folder}/{names[key]}": File(url=f"{url}/{names[key]}", digest=f"md5:{digest}", licence=licence)
+            for key, digest in digests.items()}
+
+
 FILES = {
+    **_idx("mnist", _MNIST, "CC-BY-SA-3.0",
+           train_images="f68b3c2dcbeaaa9fbdd348bbdeb94873", train_labels="d53e105ee54ea40749a09fcbcd1e9432",
+           t10k_images="9fb629c4189551a2d022fa330f9573f3", t10k_labels="ec29112dd5afa0611ce80d1b7f02629c"),
+    **_idx("fashion-mnist", _FASHION, "MIT",
+           train_images="8d4fb7e6c68d591d4c3dfef9ec88bf0d", train_labels="25c81989df183df01b3e8a0aad5dffbe",
+           t10k_images="bef4ecab320f06d8554ea6380940ec79", t10k_labels="bb300cfdad3c16e7a12a480ee83cd310"),
+    # Its authors state no licence; cite Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+    "cifar10/cifar-10-binary.tar.gz": File(
+        url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", licence="none stated",
+        digest="md5:c32a1d4ab5d03f1284b67883e8d87530"),
     # SkyWater 130 nm, high density, typical corner: 25 degrees, 1.8 V.
     "sky130hd/sky130hd_tt.lib": File(
         url=f"{_OPENROAD}/OpenROAD/master/test/sky130hd/sky130hd_tt.lib", licence="Apache-2.0",

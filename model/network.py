@@ -197,6 +197,8 @@ class Network:
     Parameters
     ----------
     name : str
+    dataset : str
+        Of :data:`model.datasets.DATASETS`: where its pictures come from.
     shape : tuple of int
         Channels, height and width of the input map, unfolded if it is.
     input_coding : Coding
@@ -217,6 +219,7 @@ class Network:
     """
 
     name: str
+    dataset: str = "digits"
     shape: tuple[int, int, int]
     input_coding: Coding
     layers: tuple[Layer, ...]

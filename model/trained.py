@@ -70,6 +70,8 @@ class Header(_Strict):
 
     Parameters
     ----------
+    dataset : str
+        Of :data:`model.datasets.DATASETS`: what the network was trained on.
     shape : tuple of int
         Channels, height and width of the input.
     layers : tuple of ConvSpec or LinearSpec
@@ -90,6 +92,7 @@ class Header(_Strict):
 
     version: Literal[VERSION]
     name: str
+    dataset: str = "digits"
     shape: tuple[int, int, int]
     layers: tuple[LayerSpec, ...] = Field(min_length=1)
     input_coding: Coding

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..config import preset
 from ..convert import convert
-from ..digits import Split
+from ..datasets import Split
 from ..encode import picture_codes
 from ..network import Exit, Network, Rule
 from ..processor import Trace, decide, trace

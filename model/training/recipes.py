@@ -17,7 +17,7 @@ class Recipe:
     Parameters
     ----------
     name : str
-    shape, layers, input_coding, coding, timesteps, leak_shift, reset
+    dataset, shape, layers, input_coding, coding, timesteps, leak_shift, reset
         Of the network; see :class:`model.trained.Header`.
     exit_rule : str
         ``entropy`` has the validation split choose a threshold; ``budget`` runs all timesteps.
@@ -46,6 +46,7 @@ class Recipe:
     """
 
     name: str
+    dataset: str = "digits"
     shape: tuple[int, int, int] = (1, 8, 8)
     layers: tuple[ConvSpec | LinearSpec, ...]
     input_coding: Coding = Coding(window=24, tau=4, nearest=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..digits import Split
+from ..datasets import Split
 from ..trained import VERSION, Header, Trained
 from .augment import augment
 from .layers import FloatNetwork, Stage
@@ -122,7 +122,7 @@ class Run:
 def header(recipe: Recipe, seed: int) -> Header:
     """What is known of a network before it is trained."""
     settings = {name: getattr(recipe, name) for name in (
-        "name", "shape", "layers", "input_coding", "coding", "timesteps", "leak_shift", "reset")}
+        "name", "dataset", "shape", "layers", "input_coding", "coding", "timesteps", "leak_shift", "reset")}
     rest = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in settings}
     return Header(version=VERSION, **settings, seed=seed, recipe=rest)
 

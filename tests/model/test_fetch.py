@@ -84,7 +84,7 @@ def test_a_missing_file_is_one_sentence_that_says_where_it_was_looked_for(known,
 
 
 def test_an_unknown_file_is_refused():
-    with pytest.raises(ValueError, match="^there is no known file called 'mnist/test'; there are sky130hd/"):
+    with pytest.raises(ValueError, match="^there is no known file called 'mnist/test'; there are mnist/"):
         fetch("mnist/test")
 
 

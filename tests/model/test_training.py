@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import digits
 from model.__main__ import main
 from model.config import preset
 from model.convert import convert
+from model.datasets import load as load_dataset
 from model.encode import picture_codes
 from model.network import Coding, Layer, Network
 from model.processor import COUNTERS, CYCLES, Trace, run, trace
@@ -30,21 +30,11 @@ TTFS = Coding(window=24, nearest=True)
 
 @pytest.fixture(scope="module")
 def data():
-    return digits.load()
+    return load_dataset("digits")
 
 
 def same(one, other):
     return all(one.tensors[name].equal(other.tensors[name]) for name in one.tensors)
-
-
-def test_the_splits_hold_every_picture_once_with_the_same_mix_of_classes(data):
-    splits = data.train, data.validation, data.test
-    assert [len(split) for split in splits] == [1197, 240, 360]
-    assert len({image.numpy().tobytes() for split in splits for image in split.images}) == 1797
-    for split in splits:
-        share = split.labels.bincount(minlength=10) / len(split)
-        assert share.min() > 0.09 and share.max() < 0.11
-    assert data.test.labels[:3].tolist() == [0, 0, 0] and data.test.images.max() == 1
 
 
 def test_stages_begin_at_their_fraction():

@@ -116,3 +116,11 @@ def test_every_register_is_in_the_block_it_belongs_to(tmp_path):
         "between blocks": 1, "pool": 2, "tile": 2}
     assert blocks["between blocks"]["LUT4"] == 1
     assert synthesize(path, "top")["flip-flop"] == 5
+
+
+@pytest.mark.parametrize("clocks, tried", [
+    ((101.0, 0), 1), ((97.0, 103.0, 0), 2), ((97.0, 95.0, 99.0, 98.0), 4), ((66.0, 0), 1)])
+def test_seeds_are_tried_while_the_target_is_near(clocks, tried, tmp_path, monkeypatch):
+    monkeypatch.setattr(netlist, "place_once", lambda path, seed: {"fits": True, "MHz": clocks[seed - 1]})
+    assert place(tmp_path / "some.netlist.json") == {
+        "fits": True, "MHz": max(clocks[:tried]), "tries": {str(n + 1): clocks[n] for n in range(tried)}}
