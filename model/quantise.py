@@ -41,7 +41,7 @@ def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[
     return torch.where(vanishes, NO_SYNAPSE, codes).to(torch.uint8), gain
 
 
-def weight_values(codes: Tensor, gain: Tensor, grain: int) -> Tensor:
+def weight_values(codes: Tensor, gain: Tensor, grain: int, dtype: torch.dtype = torch.float64) -> Tensor:
     """The weights that ``codes`` stand for.
 
     Parameters
@@ -49,13 +49,14 @@ def weight_values(codes: Tensor, gain: Tensor, grain: int) -> Tensor:
     codes : Tensor, uint8, (out, ...)
     gain : Tensor, int32, (out,)
     grain : int
+    dtype : torch.dtype
 
     Returns
     -------
-    Tensor, float64, as ``codes``
+    Tensor, ``dtype``, as ``codes``
     """
-    exponent = (codes % SIGN_BIT).double()
-    magnitude = 2 ** ((_column(gain, codes) - grain * exponent) / 4)
+    exponent = (codes % SIGN_BIT).to(dtype)
+    magnitude = 2 ** ((_column(gain, exponent) - grain * exponent) / 4)
     sign = 1.0 - 2.0 * (codes >= SIGN_BIT)
     return torch.where(exponent == NO_SYNAPSE, 0.0, sign * magnitude)
 
@@ -78,5 +79,5 @@ def bias_codes(bias: Tensor, gain: Tensor, numerics: Numerics) -> Tensor:
 
 
 def _column(gain: Tensor, weight: Tensor) -> Tensor:
-    """``gain`` shaped to go with the first axis of ``weight``."""
-    return gain.double().reshape(-1, *[1] * (weight.ndim - 1))
+    """``gain`` shaped to go with the first axis of ``weight``, and of its type."""
+    return gain.to(weight.dtype).reshape(-1, *[1] * (weight.ndim - 1))

@@ -7,8 +7,10 @@ from torch.nn import functional
 __all__ = ["augment"]
 
 
-def augment(images: Tensor, shift: float, rotation: float, zoom: float, generator: Generator) -> Tensor:
-    """Shift, turn and scale every picture by its own random amounts.
+def augment(images: Tensor, shift: float, rotation: float, zoom: float, flip: bool, generator: Generator) -> Tensor:
+    """Shift, turn, scale and mirror every picture by its own random amounts.
+
+    Without rotation and zoom, pictures are shifted by whole pixels, and no pixel is mixed with another.
 
     Parameters
     ----------
@@ -20,11 +22,19 @@ def augment(images: Tensor, shift: float, rotation: float, zoom: float, generato
         Degrees, at most.
     zoom : float
         Fraction of the size, at most.
+    flip : bool
+        Mirror half of the pictures, left to right.
 
     Returns
     -------
     Tensor, float32, as ``images``
     """
+    if flip:
+        mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
+        images = torch.where(mirrored, images.flip(3), images)
+    if not rotation and not zoom:
+        return _shifted(images, int(shift), generator)
+
     def uniform(limit, *shape):
         return (2 * torch.rand(len(images), *shape, generator=generator) - 1) * limit
 
@@ -34,3 +44,13 @@ def augment(images: Tensor, shift: float, rotation: float, zoom: float, generato
     turn = torch.stack((torch.stack((cosine, -sine), 1), torch.stack((sine, cosine), 1)), 1)
     grid = functional.affine_grid(torch.cat((turn, offset.unsqueeze(2)), 2), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False).clamp(0, 1)
+
+
+def _shifted(images: Tensor, shift: int, generator: Generator) -> Tensor:
+    """Every picture, moved by up to ``shift`` whole pixels either way."""
+    height, width = images.shape[2:]
+    padded = functional.pad(images, (shift,) * 4)
+    down, right = (torch.randint(2 * shift + 1, (len(images), 1), generator=generator) for _ in range(2))
+    rows, columns = down + torch.arange(height), right + torch.arange(width)
+    each = torch.arange(len(images))[:, None, None]
+    return padded[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

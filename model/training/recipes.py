@@ -24,6 +24,14 @@ class Recipe:
     epochs, batch : int
     rate, weight_decay : float
         Of AdamW; the rate falls to zero along a cosine.
+    warmup : float
+        Fraction of the epochs in which the rate rises from zero to where the cosine begins.
+    momentum : float
+        Of stochastic gradient descent, with Nesterov's look ahead, in place of AdamW; 0 for AdamW.
+    smoothing : float
+        Share of the target that goes to all classes alike.
+    fast : bool
+        Convolve in bfloat16 where this machine has instructions for it, and round weights in float32.
     average : float
         Share that the averaged weights, which are the result, keep at every step.
     clip_from : float
@@ -36,13 +44,17 @@ class Recipe:
         Batch norm uses its running statistics, the ones that are folded, from here on.
     sparsity : float
         Weight of the mean square root of each hidden layer's activations in the loss.
+    operations : float
+        Weight of the expected share of all synaptic operations in the loss, see :meth:`FloatNetwork.operations`.
     shift, rotation, zoom : float
         Largest augmentation, in pixels, degrees, and as a fraction.
+    flip : bool
+        Half of the pictures are mirrored.
 
     Raises
     ------
     NetworkError
-        If there is nothing to train for.
+        If there is nothing to train for, or sparsity is asked of a fast run.
     """
 
     name: str
@@ -59,19 +71,28 @@ class Recipe:
     batch: int = 64
     rate: float = 3e-3
     weight_decay: float = 0.01
+    warmup: float = 0.0
+    momentum: float = 0.0
+    smoothing: float = 0.0
+    fast: bool = False
     average: float = 0.998
     clip_from: float = 0.0
     quantise_from: float = 0.0
     spike_from: float = 0.0
     freeze_from: float = 0.8
     sparsity: float = 0.0
+    operations: float = 0.0
     shift: float = 1.0
     rotation: float = 10.0
     zoom: float = 0.1
+    flip: bool = False
 
     def __post_init__(self):
         if self.epochs < 1:
             raise NetworkError(f"epochs must be at least 1, not {self.epochs}")
+        if self.fast and self.sparsity:
+            raise NetworkError(f"recipe {self.name}: sparsity weighs activations before pooling, which are not there "
+                               f"where training is fast; use operations, not sparsity = {self.sparsity}")
 
 
 LAYERS = (ConvSpec(name="conv1", channels=16, kernel=3, padding=1, batch_norm=True),

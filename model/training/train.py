@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from torch.nn import functional
 from ..datasets import Split
 from ..trained import VERSION, Header, Trained
 from .augment import augment
-from .layers import FloatNetwork, Stage
+from .layers import COUNT_EPSILON, FloatNetwork, Stage
 from .recipes import Recipe
 
 __all__ = ["Run", "header", "network"]
 
-CHECKPOINT_EPOCHS = 10
+CHECKPOINT_SECONDS = 60
+
+# Elsewhere, convolutions in bfloat16 are many times slower than in float32.
+BFLOAT16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class Run:
@@ -34,12 +38,16 @@ class Run:
 
     def __init__(self, recipe: Recipe, seed: int):
         torch.manual_seed(seed)
-        self.recipe, self.seed, self.epoch = recipe, seed, 0
+        self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.generator = torch.Generator().manual_seed(seed)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate,
-                                           weight_decay=recipe.weight_decay)
+        parameters = self.network.parameters()
+        if recipe.momentum:
+            self.optimizer = torch.optim.SGD(parameters, lr=recipe.rate, momentum=recipe.momentum, nesterov=True,
+                                             weight_decay=recipe.weight_decay)
+        else:
+            self.optimizer = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.weight_decay)
 
     def train_epoch(self, split: Split) -> float:
         """Go once through ``split`` in random order and return the mean loss."""
@@ -50,8 +58,9 @@ class Run:
         for index, batch in enumerate(batches):
             progress = (self.epoch + index / len(batches)) / recipe.epochs
             for group in self.optimizer.param_groups:
-                group["lr"] = recipe.rate * (1 + math.cos(math.pi * progress)) / 2
-            images = augment(split.images[batch], recipe.shift, recipe.rotation, recipe.zoom, self.generator)
+                group["lr"] = rate(recipe, progress)
+            images = augment(split.images[batch], recipe.shift, recipe.rotation, recipe.zoom, recipe.flip,
+                             self.generator)
             loss = self._loss(images, split.labels[batch], stage)
             self.optimizer.zero_grad()
             loss.backward()
@@ -63,16 +72,20 @@ class Run:
 
     def _loss(self, images: Tensor, labels: Tensor, stage: Stage) -> Tensor:
         """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and sparsity."""
-        logits, activations = self.network(images, stage)
-        loss = functional.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)))
-        for activation in activations if self.recipe.sparsity else ():
-            loss = loss + self.recipe.sparsity * (activation + 1e-4).sqrt().mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=stage.fast and BFLOAT16):
+            ran = self.network(images, stage)
+            loss = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
+                                            label_smoothing=self.recipe.smoothing)
+            for activation in ran.activations if self.recipe.sparsity else ():
+                loss = loss + self.recipe.sparsity * (activation + COUNT_EPSILON).sqrt().mean()
+            if self.recipe.operations:
+                loss = loss + self.recipe.operations * self.network.operations(ran)
         return loss
 
     def _average(self) -> None:
         """Move the averaged weights towards the current ones, at first faster."""
-        steps = next(iter(self.optimizer.state.values()))["step"].item()
-        share = 1 - min(self.recipe.average, steps / (steps + 10))
+        self.steps += 1
+        share = 1 - min(self.recipe.average, self.steps / (self.steps + 10))
         current = self.network.state_dict()
         for name, value in self.average.state_dict().items():
             value.lerp_(current[name], share)
@@ -81,7 +94,7 @@ class Run:
         """Replace the checkpoint at ``path``."""
         unfinished = path.with_suffix(".new")
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"recipe": repr(self.recipe), "seed": self.seed, "epoch": self.epoch,
+        torch.save({"recipe": repr(self.recipe), "seed": self.seed, "epoch": self.epoch, "steps": self.steps,
                     "network": self.network.state_dict(), "average": self.average.state_dict(),
                     "optimizer": self.optimizer.state_dict(), "generator": self.generator.get_state()}, unfinished)
         os.replace(unfinished, path)
@@ -93,7 +106,7 @@ class Run:
         state = torch.load(path, weights_only=True)
         if (state["recipe"], state["seed"]) != (repr(self.recipe), self.seed):
             return False
-        self.epoch = state["epoch"]
+        self.epoch, self.steps = state["epoch"], state["steps"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -107,16 +120,25 @@ class Run:
         ----------
         split : Split
         checkpoint : Path
-            Written every few epochs.
+            Written at most once a minute, and after the last epoch.
         report : callable
             Called with the epochs done and the loss of the last one.
         """
+        saved = time.monotonic()
         while self.epoch < self.recipe.epochs:
             loss = self.train_epoch(split)
             report(self.epoch, loss)
-            if self.epoch % CHECKPOINT_EPOCHS == 0 or self.epoch == self.recipe.epochs:
+            if time.monotonic() - saved > CHECKPOINT_SECONDS or self.epoch == self.recipe.epochs:
                 self.save(checkpoint)
+                saved = time.monotonic()
         return network(self.average)
+
+
+def rate(recipe: Recipe, progress: float) -> float:
+    """The rate at ``progress``, from 0 to 1: up along a line, down along a cosine."""
+    if progress < recipe.warmup:
+        return recipe.rate * progress / recipe.warmup
+    return recipe.rate * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup))) / 2
 
 
 def header(recipe: Recipe, seed: int) -> Header:

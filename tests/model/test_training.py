@@ -1,22 +1,24 @@
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from model.__main__ import main
 from model.config import preset
 from model.convert import convert
 from model.datasets import load as load_dataset
-from model.encode import picture_codes
+from model.encode import decode, encode, picture_codes
 from model.network import Coding, Layer, Network
 from model.processor import COUNTERS, CYCLES, Trace, run, trace
 from model.trained import ConvSpec, LinearSpec, load
 from model.training.augment import augment
-from model.training.layers import Stage, fire
+from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, Staircase, fire
 from model.training.measure import accuracies, exit_threshold
 from model.training.recipes import Recipe, recipe
-from model.training.train import Run
+from model.training.train import Run, header, rate
 
 NETWORKS = Path(__file__).parents[2] / "networks"
 
@@ -53,9 +55,19 @@ def test_activations_are_relu_then_clipped_then_spikes():
     assert fire(torch.tensor([0.99, 1.0]), Coding(), Stage()).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("coding", [TTFS, Coding(window=24), Coding(window=8, tau=2, nearest=True), Coding(window=31)])
+def test_the_staircase_is_what_the_hardware_encodes_and_decodes(coding):
+    values = torch.rand(10_000, generator=torch.Generator().manual_seed(1)) ** 4
+    values[:3] = torch.tensor([0, 1, 0.5])
+    torch.testing.assert_close(Staircase.apply(values, coding), decode(encode(values[None], coding), coding)[0])
+
+
 def test_gradients_go_straight_through_the_staircase_and_peak_at_a_single_threshold():
     potential = torch.tensor([-1, 0.01, 0.4, 3], requires_grad=True)
     fire(potential, TTFS, Stage()).sum().backward()
+    assert potential.grad.tolist() == [0, 1, 1, 0]
+    potential.grad = None
+    fire(potential, TTFS, Stage(fast=True)).sum().backward()
     assert potential.grad.tolist() == [0, 1, 1, 0]
     potential = torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
     fire(potential, Coding(), Stage()).sum().backward()
@@ -65,19 +77,60 @@ def test_gradients_go_straight_through_the_staircase_and_peak_at_a_single_thresh
 
 def test_no_augmentation_leaves_a_picture_alone_and_a_shift_moves_it(data):
     images = data.train.images[:8]
-    torch.testing.assert_close(augment(images, 0, 0, 0, torch.Generator()), images)
-    moved = augment(images, 1, 15, 0.1, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(augment(images, 0, 0, 0, False, torch.Generator()), images)
+    moved = augment(images, 1, 15, 0.1, False, torch.Generator().manual_seed(3))
     assert moved.shape == images.shape and moved.min() >= 0 and moved.max() <= 1 and (moved != images).any()
 
 
-@pytest.mark.parametrize("chosen", [SMALL, SMALL_LIF, replace(SMALL_LIF, reset="subtract", leak_shift=0)],
-                         ids=["ttfs", "zero", "subtract"])
+def test_without_rotation_pixels_move_whole_and_half_of_the_pictures_are_mirrored():
+    images = torch.arange(1, 3 * 4 * 5 + 1, dtype=torch.float32).reshape(1, 3, 4, 5).repeat(400, 1, 1, 1)
+    framed = functional.pad(images[0], (2,) * 4)
+    frames = {(mirrored, y, x): (framed.flip(2) if mirrored else framed)[:, y:y + 4, x:x + 5]
+              for mirrored in (0, 1) for y in range(5) for x in range(5)}
+    found = Counter()
+    for picture in augment(images, 2, 0, 0, True, torch.Generator().manual_seed(1)):
+        match, = (key for key, frame in frames.items() if picture.equal(frame))
+        found[match] += 1
+    assert len(found) == 50
+    assert 160 < sum(count for (mirrored, *_), count in found.items() if mirrored) < 240
+    assert augment(images, 0, 0, 0, False, torch.Generator()).equal(images)
+
+
+def test_the_rate_rises_along_a_line_and_falls_along_a_cosine():
+    chosen = replace(SMALL, rate=2.0, warmup=0.2)
+    assert [rate(chosen, progress) for progress in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([0, 1, 2, 1, 0])
+    assert rate(replace(SMALL, rate=2.0), 0) == 2
+
+
+def test_operations_weigh_each_map_by_its_fan_out():
+    layers = (ConvSpec(name="conv1", channels=2, kernel=3, padding=1, pool=2),
+              ConvSpec(name="conv2", channels=5, kernel=3, padding=1, stride=2),
+              LinearSpec(name="readout", channels=10))
+    floating = FloatNetwork(header(replace(SMALL, layers=layers, shape=(1, 8, 8)), 0))
+    maps = [torch.zeros(1, 4, 2, 4, 4), torch.zeros(1, 4, 5, 2, 2)]
+    silent = floating.operations(Ran(None, [], maps)).item()
+    assert silent == pytest.approx(COUNT_EPSILON ** 0.5)
+    # Nine taps at a quarter of the places, times five channels; a place of the last map, times ten.
+    dense = 32 * 9 / 4 * 5 + 20 * 10
+    for map, cost in zip(maps, (9 / 4 * 5, 10)):
+        map[:, :, 0, 0, 0] = 1
+        found = floating.operations(Ran(None, [], maps)).item() - silent
+        map.zero_()
+        assert found == pytest.approx(cost / dense, rel=0.02)
+
+
+FAST = replace(SMALL, fast=True, momentum=0.9, rate=0.05, smoothing=0.1, operations=0.1, sparsity=0.0, rotation=0.0,
+               zoom=0.0)
+
+
+@pytest.mark.parametrize("chosen", [SMALL, FAST, SMALL_LIF, replace(SMALL_LIF, reset="subtract", leak_shift=0)],
+                         ids=["ttfs", "fast", "zero", "subtract"])
 def test_a_trained_network_is_the_integer_network(data, chosen, tmp_path):
     floating = Run(chosen, seed=5)
     integer = convert(floating.finish(data.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None))
     images = data.validation.images
     with torch.no_grad():
-        logits, _ = floating.average.eval()(images)
+        logits = floating.average.eval()(images).logits
     observed = trace(integer, picture_codes(images, integer), preset("default"))
     scale = 2 ** (integer.layers[-1].gain[0] / 4 - integer.numerics.fraction_width)
     count = torch.arange(1, integer.timesteps + 1)[:, None]
@@ -92,14 +145,15 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(data, tmp
     assert same(made[0], made[1]) and not same(made[0], made[2])
 
 
-def test_a_run_that_was_killed_ends_as_if_it_had_not_been(data, tmp_path):
-    whole = Run(SMALL, 7)
+@pytest.mark.parametrize("chosen", [SMALL, FAST], ids=["adamw", "sgd"])
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(chosen, data, tmp_path):
+    whole = Run(chosen, 7)
     expected = whole.finish(data.train, tmp_path / "whole.pt", lambda epoch, loss: None)
-    killed = Run(SMALL, 7)
+    killed = Run(chosen, 7)
     killed.train_epoch(data.train)
     killed.train_epoch(data.train)
     killed.save(tmp_path / "killed.pt")
-    again, epochs = Run(SMALL, 7), []
+    again, epochs = Run(chosen, 7), []
     assert again.resume(tmp_path / "killed.pt")
     resumed = again.finish(data.train, tmp_path / "killed.pt", lambda epoch, loss: epochs.append(epoch))
     assert epochs == [3, 4] and same(resumed, expected)
