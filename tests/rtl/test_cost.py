@@ -15,7 +15,7 @@ def measured(tmp_path, monkeypatch):
     calls = []
 
     def target(name):
-        def measure_target(source, begin):
+        def measure_target(source, begin, seeds):
             begin("counting")
             calls.append((name, source.stem))
             return {"cells": len(calls)}
@@ -51,7 +51,7 @@ def test_a_width_whose_verilog_has_changed_is_measured_again(tmp_path, measured,
 
 
 def test_what_was_measured_before_a_tool_failed_is_not_measured_again(tmp_path, measured, monkeypatch):
-    def fails(source, begin):
+    def fails(source, begin, seeds):
         raise RuntimeError("no such luck")
 
     works = cost.TARGETS["asic"]
@@ -78,6 +78,7 @@ def test_a_run_without_news_leaves_the_record_alone(tmp_path, measured):
     (("--columns", "48"), "columns must be one of 16, 32, 64, 128, not 48"),
     (("--targets", "ice40"), "there is no target called 'ice40'; there are ecp5, asic"),
     (("--jobs", "0"), "jobs must be at least 1, not 0"),
+    (("--seeds", "0"), "seeds must be at least 1, not 0"),
 ])
 def test_what_cannot_be_measured_is_one_sentence_and_exit_code_1(tmp_path, arguments, message):
     refused = subprocess.run([sys.executable, "-m", "rtl", "cost", "--out", tmp_path, *arguments],

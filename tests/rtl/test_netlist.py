@@ -64,7 +64,7 @@ def answer(monkeypatch, returncode, log, timing=None):
 
 def test_a_placed_design_has_a_clock_and_leaves_its_log(tmp_path, monkeypatch):
     answer(monkeypatch, 0, LOG.format(42, 20), REPORT)
-    placed = place(tmp_path / "some.netlist.json")
+    placed = place(tmp_path / "some.netlist.json", 4)
     assert (placed["fits"], placed["MHz"], placed["used"]["DP16KD"]) == (True, 66.0, (42, 208))
     assert placed["critical path"] == critical_path(REPORT)
     assert (tmp_path / "some.netlist.log").read_text() == LOG.format(42, 20)
@@ -72,14 +72,14 @@ def test_a_placed_design_has_a_clock_and_leaves_its_log(tmp_path, monkeypatch):
 
 def test_a_design_that_is_too_large_does_not_fit(tmp_path, monkeypatch):
     answer(monkeypatch, 1, LOG.format(209, 100) + "ERROR: no BELs remaining to implement cell type DP16KD\n")
-    assert place(tmp_path / "some.netlist.json") == {
+    assert place(tmp_path / "some.netlist.json", 4) == {
         "fits": False, "used": {"TRELLIS_IO": (242, 365), "DP16KD": (209, 208), "TRELLIS_COMB": (18671, 83640)}}
 
 
 def test_a_design_that_should_fit_and_fails_is_one_sentence(tmp_path, monkeypatch):
     answer(monkeypatch, 1, LOG.format(42, 20) + "ERROR: Unable to route the clock.\n")
     with pytest.raises(RuntimeError) as failed:
-        place(tmp_path / "some.netlist.json")
+        place(tmp_path / "some.netlist.json", 4)
     assert str(failed.value) == (
         f"nextpnr cannot place and route {tmp_path / 'some.netlist.json'}: Unable to route the clock.")
 
@@ -122,5 +122,5 @@ def test_every_register_is_in_the_block_it_belongs_to(tmp_path):
     ((101.0, 0), 1), ((97.0, 103.0, 0), 2), ((97.0, 95.0, 99.0, 98.0), 4), ((66.0, 0), 1)])
 def test_seeds_are_tried_while_the_target_is_near(clocks, tried, tmp_path, monkeypatch):
     monkeypatch.setattr(netlist, "place_once", lambda path, seed: {"fits": True, "MHz": clocks[seed - 1]})
-    assert place(tmp_path / "some.netlist.json") == {
+    assert place(tmp_path / "some.netlist.json", 4) == {
         "fits": True, "MHz": max(clocks[:tried]), "tries": {str(n + 1): clocks[n] for n in range(tried)}}
