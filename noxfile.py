@@ -80,7 +80,7 @@ def bench_speed(session):
 
 @nox.session
 def train(session):
-    """Train the networks under networks/ again; `nox -s train -- --help` lists the choices."""
+    """Train the digits networks again (minutes), or others by name; `nox -s train -- --help` lists them."""
     install(session, "model")
     session.run("python", "-m", "model", "train", *session.posargs)
 

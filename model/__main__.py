@@ -25,7 +25,8 @@ def train(args) -> None:
     """Train networks, each from its recipe."""
     # Sums must not depend on the number of cores.
     torch.set_num_threads(1)
-    recipes = [recipe(name) for name in args.names or RECIPES]
+    names = args.names or [name for name, chosen in RECIPES.items() if chosen.dataset == "digits"]
+    recipes = [recipe(name) for name in names]
     if args.epochs is not None:
         recipes = [dataclasses.replace(chosen, epochs=args.epochs) for chosen in recipes]
     console = Console()
@@ -82,7 +83,8 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="command")
 
     command = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
-    command.add_argument("names", nargs="*", metavar="name", help=f"all by default: {', '.join(RECIPES)}")
+    command.add_argument("names", nargs="*", metavar="name",
+                         help=f"of {', '.join(RECIPES)}; those of the digits by default")
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--out", type=Path, default=Path("networks"), help="where the networks go")

@@ -95,16 +95,37 @@ class Recipe:
                                f"where training is fast; use operations, not sparsity = {self.sparsity}")
 
 
-LAYERS = (ConvSpec(name="conv1", channels=16, kernel=3, padding=1, batch_norm=True),
-          ConvSpec(name="conv2", channels=16, kernel=3, padding=1, batch_norm=True, pool=2),
-          ConvSpec(name="conv3", channels=32, kernel=3, padding=1, batch_norm=True, pool=2),
-          LinearSpec(name="readout", channels=10))
+def convolutions(*channels: int | str) -> tuple[ConvSpec | LinearSpec, ...]:
+    """3 x 3 convolutions of so many channels, ``"pool"`` after some, and a readout of ten classes."""
+    made = []
+    for each in channels:
+        if each == "pool":
+            made[-1] = made[-1].model_copy(update={"pool": 2})
+        else:
+            made.append(ConvSpec(name=f"conv{len(made) + 1}", channels=each, kernel=3, padding=1, batch_norm=True))
+    return *made, LinearSpec(name="readout", channels=10)
+
+
+DIGITS = convolutions(16, 16, "pool", 32, "pool")
+SMALL = convolutions(32, 32, "pool", 64, 64, "pool", 128, "pool")
+VGG16 = convolutions(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool",
+                     512, 512, 512, "pool")
+
+TTFS = Coding(window=24, tau=4, nearest=True)
+# Conversion-aware training in its three stages (CAT: Lew et al., DAC 2022), whole pixels, no picture turned.
+CAT = {"coding": TTFS, "batch": 128, "fast": True, "warmup": 0.1, "clip_from": 0.3, "quantise_from": 0.6,
+       "spike_from": 0.7, "freeze_from": 0.6, "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
 
 RECIPES = {made.name: made for made in (
-    Recipe(name="digits-ttfs", layers=LAYERS, coding=Coding(window=24, tau=4, nearest=True), epochs=400,
+    Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
            clip_from=0.2, quantise_from=0.4, spike_from=0.5, sparsity=0.1),
-    Recipe(name="digits-lif", layers=LAYERS, coding=Coding(window=1), timesteps=4, leak_shift=1, reset="zero",
+    Recipe(name="digits-lif", layers=DIGITS, coding=Coding(window=1), timesteps=4, leak_shift=1, reset="zero",
            exit_rule="entropy", epochs=300, quantise_from=0.4),
+    Recipe(name="mnist-ttfs", dataset="mnist", shape=(1, 28, 28), layers=SMALL, epochs=20, operations=0.1, **CAT),
+    Recipe(name="fashion-ttfs", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=40, operations=0.1,
+           flip=True, smoothing=0.05, **CAT),
+    Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=60, momentum=0.9,
+           weight_decay=5e-4, flip=True, smoothing=0.05, **CAT | {"rate": 0.05, "shift": 4.0}),
 )}
 
 

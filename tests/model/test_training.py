@@ -234,7 +234,8 @@ def test_the_command_trains_resumes_and_writes_a_network(tmp_path, capsys):
 def test_the_command_refuses_an_unknown_recipe_in_one_sentence(capsys):
     assert main(["train", "digits-cnn"]) == 1
     assert capsys.readouterr().err == (
-        "error: there is no recipe called 'digits-cnn'; there are digits-ttfs, digits-lif\n")
+        "error: there is no recipe called 'digits-cnn'; there are digits-ttfs, digits-lif, mnist-ttfs, fashion-ttfs, "
+        "cifar10-vgg16-ttfs\n")
 
 
 def test_the_command_refuses_no_epochs_at_all(capsys):
