@@ -59,14 +59,16 @@ def _widths(figures: dict) -> list[str]:
 def _ecp5(widths: dict) -> Lines:
     rows = [[resource, *(_each(figure["mapped"][resource], columns) for columns, figure in widths.items())]
             for resource in ("cells", *RESOURCES)]
-    comb = (figure["placed"]["used"]["TRELLIS_COMB"] for figure in widths.values())
-    rows.append(["TRELLIS_COMB", *(f"{number(used)} of {number(available)}" for used, available in comb)])
+    # A width that was mapped and never placed is shown as far as it is known.
+    placed = [figure.get("placed", {"used": {}, "MHz": "not placed"}) for figure in widths.values()]
+    comb = (each["used"].get("TRELLIS_COMB") for each in placed)
+    rows.append(["TRELLIS_COMB", *(f"{number(sites[0])} of {number(sites[1])}" if sites else "not placed"
+                                   for sites in comb)])
     for resource in ("LUT4", "carry"):
         rows.append([f"{resource} of the tiles alone", *(_each(figure["blocks"]["tile"][resource], columns)
                                                          for columns, figure in widths.items())])
-    rows.append(["clock, MHz", *(str(figure["placed"].get("MHz", "does not fit")) for figure in widths.values())])
-    rows.append(["from seed after seed", *(", ".join(map(str, figure["placed"].get("tries", {}).values()))
-                                           for figure in widths.values())])
+    rows.append(["clock, MHz", *(str(each.get("MHz", "does not fit")) for each in placed)])
+    rows.append(["from seed after seed", *(", ".join(map(str, each.get("tries", {}).values())) for each in placed)])
     return Lines("On an ECP5 LFE5U-85F, speed grade 8: in all, and per column", ["", *_widths(widths)], rows)
 
 
@@ -82,7 +84,7 @@ def _rounded(value: float) -> str:
 def _paths(widths: dict) -> Lines:
     return Lines("Critical paths", ["columns", "from", "to", "cells", "logic, ns", "routing, ns"],
                  [[columns, *map(str, figure["placed"]["critical path"].values())]
-                  for columns, figure in widths.items() if figure["placed"]["fits"]])
+                  for columns, figure in widths.items() if figure.get("placed", {}).get("fits")])
 
 
 def _blocks(widths: dict) -> Lines:
