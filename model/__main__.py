@@ -41,16 +41,19 @@ def train(args) -> None:
 
 
 def train_one(run: Run, data: Dataset, checkpoint: Path, console: Console) -> trained.Trained:
-    """Bring ``run`` to its end, with a progress bar, and choose the exit threshold."""
+    """Bring ``run`` to its end, with a progress bar or a line for every epoch, and choose the exit threshold."""
     name, epochs = run.recipe.name, run.recipe.epochs
     if run.resume(checkpoint):
         console.print(f"{name}: going on after epoch {run.epoch} of {checkpoint}")
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                  TextColumn("loss {task.fields[loss]:.3f}"), console=console) as progress:
+                  TextColumn("loss {task.fields[loss]:.3f}"), console=console,
+                  disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=epochs, completed=run.epoch, loss=float("nan"))
 
         def report(epoch, loss):
             progress.update(task, completed=epoch, loss=loss)
+            if progress.disable:
+                console.print(f"{name}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
         network = run.finish(data.train, checkpoint, report)
     return validated(network, data.validation, run.recipe.exit_rule)

@@ -36,7 +36,7 @@ def encode(values: Tensor, coding: Coding) -> Tensor:
     if not (low >= 0 and high <= 1):
         raise ValueError(f"values to encode lie between 0 and 1, found {low.item():g} to {high.item():g}")
     thresholds = [2 ** (-(slot + 0.5 * coding.nearest) / coding.tau) for slot in reversed(range(coding.window))]
-    reached = torch.searchsorted(torch.tensor(thresholds, dtype=values.dtype), values, right=True)
+    reached = torch.searchsorted(torch.tensor(thresholds, dtype=values.dtype), values.contiguous(), right=True)
     return torch.where(reached == 0, SILENT, coding.window - reached).to(torch.uint8)
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .config import NO_SYNAPSE, SIGN_BIT, Numerics
 
-__all__ = ["weight_codes", "weight_values", "bias_codes"]
+__all__ = ["weight_codes", "weight_values", "rounded", "bias_codes"]
 
 
 def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[Tensor, Tensor]:
@@ -29,16 +29,9 @@ def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[
     codes : Tensor, uint8, as ``weight``
     gain : Tensor, int32, (out,)
     """
-    magnitude = weight.detach().abs()
-    largest = magnitude.flatten(1).amax(1)
-    if not per_channel:
-        largest = largest.amax().expand_as(largest)
-    gain = torch.where(largest > 0, (4 * largest.log2()).round(), 0).int()
-    steps = (_column(gain, weight) - 4 * magnitude.log2()) / grain
-    exponent = steps.round().clamp(0, NO_SYNAPSE - 1)
-    codes = exponent + SIGN_BIT * (weight < 0)
-    vanishes = steps > NO_SYNAPSE - 1 + 4 / grain
-    return torch.where(vanishes, NO_SYNAPSE, codes).to(torch.uint8), gain
+    exponent, gain = _exponents(weight.detach(), grain, per_channel)
+    codes = exponent + SIGN_BIT * ((weight < 0) & (exponent < NO_SYNAPSE))
+    return codes.to(torch.uint8), gain.int()
 
 
 def weight_values(codes: Tensor, gain: Tensor, grain: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -59,6 +52,26 @@ def weight_values(codes: Tensor, gain: Tensor, grain: int, dtype: torch.dtype = 
     magnitude = 2 ** ((_column(gain, exponent) - grain * exponent) / 4)
     sign = 1.0 - 2.0 * (codes >= SIGN_BIT)
     return torch.where(exponent == NO_SYNAPSE, 0.0, sign * magnitude)
+
+
+def rounded(weight: Tensor, grain: int, per_channel: bool = True) -> Tensor:
+    """``weight_values`` of ``weight_codes`` in one pass, in the type of ``weight``."""
+    exponent, gain = _exponents(weight.detach(), grain, per_channel)
+    magnitude = ((_column(gain, weight) - grain * exponent) / 4).exp2()
+    return torch.where(exponent < NO_SYNAPSE, magnitude.copysign(weight.detach()), 0)
+
+
+def _exponents(weight: Tensor, grain: int, per_channel: bool) -> tuple[Tensor, Tensor]:
+    """Exponent of every weight, ``NO_SYNAPSE`` where it vanishes, and gain of every channel; whole numbers in the type
+    of ``weight``."""
+    magnitude = weight.abs()
+    largest = magnitude.flatten(1).amax(1)
+    if not per_channel:
+        largest = largest.amax().expand_as(largest)
+    gain = torch.where(largest > 0, (4 * largest.log2()).round(), 0)
+    steps = (_column(gain, weight) - 4 * magnitude.log2()) / grain
+    vanishes = steps > NO_SYNAPSE - 1 + 4 / grain
+    return torch.where(vanishes, NO_SYNAPSE, steps.round().clamp(0, NO_SYNAPSE - 1)), gain
 
 
 def bias_codes(bias: Tensor, gain: Tensor, numerics: Numerics) -> Tensor:

@@ -10,8 +10,9 @@ from torch.nn import functional
 from ..convert import fold
 from ..encode import decode, encode
 from ..network import Coding
-from ..quantise import weight_codes, weight_values
+from ..quantise import rounded
 from ..trained import NORM_EPSILON, ConvSpec, Header, LinearSpec
+from .kernels import MaxPool, SmallConvolution, Staircase
 from .recipes import Recipe
 
 __all__ = ["Stage", "fire", "FloatLayer", "Ran", "FloatNetwork"]
@@ -69,23 +70,6 @@ def fire(potential: Tensor, coding: Coding, stage: Stage) -> Tensor:
     return soft + (hard - soft).detach()
 
 
-class Staircase(torch.autograd.Function):
-    """``decode(encode(potential))`` of :mod:`model.encode` in a few passes, as good as float32 allows."""
-
-    @staticmethod
-    def forward(ctx, potential: Tensor, coding: Coding) -> Tensor:
-        ctx.save_for_backward((potential >= 0) & (potential <= 1))
-        # The last slot but one, and a slot too many for what is silent.
-        slot = potential.clamp(2 ** (-coding.window / coding.tau - 1), 1).log2_().mul_(-coding.tau)
-        slot = slot.sub_(0.5 * coding.nearest).ceil_().clamp_(min=0)
-        return slot.div(-coding.tau).exp2_().masked_fill_(slot >= coding.window, 0)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        inside, = ctx.saved_tensors
-        return gradient * inside, None
-
-
 class FloatLayer(nn.Module):
     """A convolution with its batch norm, whose weights are rounded after folding.
 
@@ -114,28 +98,32 @@ class FloatLayer(nn.Module):
 
     def charge(self, spikes: Tensor, stage: Stage) -> Tensor:
         """What ``spikes``, (images, in, height, width), add to the potentials, bias included."""
-        if stage.fast and self.spec.batch_norm and self.training and not (stage.quantise or stage.freeze):
-            # Nothing is rounded after folding yet, so one convolution is enough.
-            return functional.batch_norm(self._convolve(spikes, self.weight), self.norm_mean, self.norm_variance,
+        if stage.fast and self.spec.batch_norm and self.training and not stage.freeze:
+            # One convolution: weights are rounded as the running statistics fold them, and stay unfolded.
+            factor = (self.norm_scale / (self.norm_variance + NORM_EPSILON).sqrt()).detach()[:, None, None, None]
+            weight = self._rounded(self.weight * factor, stage) / factor if stage.quantise else self.weight
+            return functional.batch_norm(self._convolve(spikes, stage, weight), self.norm_mean, self.norm_variance,
                                          self.norm_scale, self.norm_shift, True, NORM_MOMENTUM, NORM_EPSILON)
         weight, bias = self._folded(spikes, stage)
-        if stage.quantise:
-            dtype = torch.float32 if stage.fast else torch.float64
-            codes, gain = weight_codes(weight.to(dtype), self.grain, self.per_channel)
-            rounded = weight_values(codes, gain, self.grain, dtype)
-            weight = weight + (rounded.float() - weight).detach()
-        return self._convolve(spikes, weight, bias)
+        return self._convolve(spikes, stage, self._rounded(weight, stage) if stage.quantise else weight, bias)
 
-    def pooled(self, spikes: Tensor) -> Tensor:
+    def pooled(self, spikes: Tensor, stage: Stage) -> Tensor:
         """The earliest spike, that is the largest value, of each pooling window."""
-        return functional.max_pool2d(spikes, self.spec.pool)
+        if not stage.fast:
+            return functional.max_pool2d(spikes, self.spec.pool)
+        return MaxPool.apply(spikes, self.spec.pool) if self.spec.pool > 1 else spikes
+
+    def _rounded(self, weight: Tensor, stage: Stage) -> Tensor:
+        """``weight`` as its codes have it, with the gradient going straight through."""
+        exact = weight if stage.fast else weight.double()
+        return weight + (rounded(exact, self.grain, self.per_channel).float() - weight).detach()
 
     def _folded(self, spikes: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
         if not self.spec.batch_norm:
             return self.weight, self.bias
         mean, variance = self.norm_mean, self.norm_variance
         if self.training and not stage.freeze:
-            mean, variance = self._statistics(self._convolve(spikes, self.weight))
+            mean, variance = self._statistics(self._convolve(spikes, stage, self.weight).float())
         return fold(self.weight, self.norm_scale, self.norm_shift, mean, variance)
 
     def _statistics(self, charge: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,8 +133,14 @@ class FloatLayer(nn.Module):
         self.norm_variance.lerp_(variance.detach(), NORM_MOMENTUM)
         return mean, variance
 
-    def _convolve(self, spikes: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return functional.conv2d(spikes, weight, bias, self.spec.stride, self.spec.padding).float()
+    def _convolve(self, spikes: Tensor, stage: Stage, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        stride, padding = self.spec.stride, self.spec.padding
+        height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
+        if stage.fast and stride == 1 and len(spikes) * height * width < weight[0].numel():
+            dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
+            charge = SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
+            return charge if bias is None else charge + bias[:, None, None]
+        return functional.conv2d(spikes, weight, bias, stride, padding)
 
 
 class Ran(NamedTuple):
@@ -187,17 +181,23 @@ class FloatNetwork(nn.Module):
 
         Without memory, the largest potential of a window fires first: in a fast run, only that one fires.
         """
-        coding, activations, maps = self.header.input_coding, [], []
-        spikes = decode(encode(images, coding), coding).expand(self.header.timesteps, *images.shape)
+        coding = self.header.input_coding
+        spikes = decode(encode(images, coding), coding).contiguous(memory_format=torch.channels_last)
+        return self.run(spikes, stage)
+
+    def run(self, spikes: Tensor, stage: Stage) -> Ran:
+        """What follows the input coding: ``spikes``, float32, as the images, enter every timestep."""
+        activations, maps = [], []
+        spikes = spikes.expand(self.header.timesteps, *spikes.shape)
         *hidden, readout = self.layers.values()
         for layer in hidden:
             charges = self._charges(layer, spikes, stage)
             if stage.fast and len(charges) == 1:
-                spikes = self._neurons(layer.pooled(charges[0])[None], stage)
+                spikes = self._neurons(layer.pooled(charges[0], stage)[None], stage)
             else:
                 fired = self._neurons(charges, stage)
                 activations.append(fired)
-                spikes = layer.pooled(fired.flatten(0, 1)).unflatten(0, fired.shape[:2])
+                spikes = layer.pooled(fired.flatten(0, 1), stage).unflatten(0, fired.shape[:2])
             maps.append(spikes)
         charges = self._charges(readout, spikes, stage).flatten(2)
         count = torch.arange(1, len(charges) + 1).reshape(-1, 1, 1)

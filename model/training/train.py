@@ -40,7 +40,11 @@ class Run:
         torch.manual_seed(seed)
         self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
+        if recipe.fast:
+            self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
+        if recipe.fast:
+            self.network.run = torch.compile(self.network.run, dynamic=False)
         self.generator = torch.Generator().manual_seed(seed)
         parameters = self.network.parameters()
         if recipe.momentum:
@@ -54,6 +58,9 @@ class Run:
         recipe, total = self.recipe, 0.0
         stage = Stage.at(recipe, self.epoch / recipe.epochs)
         batches = torch.randperm(len(split), generator=self.generator).split(recipe.batch)
+        if recipe.fast and len(split) > recipe.batch:
+            # Code is compiled for one size of batch.
+            batches = [batch for batch in batches if len(batch) == recipe.batch]
         self.network.train()
         for index, batch in enumerate(batches):
             progress = (self.epoch + index / len(batches)) / recipe.epochs
@@ -68,7 +75,7 @@ class Run:
             self._average()
             total += loss.item() * len(batch)
         self.epoch += 1
-        return total / len(split)
+        return total / sum(map(len, batches))
 
     def _loss(self, images: Tensor, labels: Tensor, stage: Stage) -> Tensor:
         """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and sparsity."""

@@ -10,12 +10,12 @@ from model.__main__ import main
 from model.config import preset
 from model.convert import convert
 from model.datasets import load as load_dataset
-from model.encode import decode, encode, picture_codes
+from model.encode import picture_codes
 from model.network import Coding, Layer, Network
 from model.processor import COUNTERS, CYCLES, Trace, run, trace
 from model.trained import ConvSpec, LinearSpec, load
 from model.training.augment import augment
-from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, Staircase, fire
+from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
 from model.training.measure import accuracies, exit_threshold
 from model.training.recipes import Recipe, recipe
 from model.training.train import Run, header, rate
@@ -53,13 +53,6 @@ def test_activations_are_relu_then_clipped_then_spikes():
     assert fire(potential, TTFS, Stage(spike=False)).tolist() == pytest.approx([0, 0.01, 0.4, 1])
     assert fire(potential, TTFS, Stage()).tolist() == pytest.approx([0, 0, 2 ** (-5 / 4), 1])
     assert fire(torch.tensor([0.99, 1.0]), Coding(), Stage()).tolist() == [0, 1]
-
-
-@pytest.mark.parametrize("coding", [TTFS, Coding(window=24), Coding(window=8, tau=2, nearest=True), Coding(window=31)])
-def test_the_staircase_is_what_the_hardware_encodes_and_decodes(coding):
-    values = torch.rand(10_000, generator=torch.Generator().manual_seed(1)) ** 4
-    values[:3] = torch.tensor([0, 1, 0.5])
-    torch.testing.assert_close(Staircase.apply(values, coding), decode(encode(values[None], coding), coding)[0])
 
 
 def test_gradients_go_straight_through_the_staircase_and_peak_at_a_single_threshold():

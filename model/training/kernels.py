@@ -1,0 +1,81 @@
+"""Operations of a training step whose compiled code is fast in both directions."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..network import Coding
+
+__all__ = ["Staircase", "MaxPool", "SmallConvolution"]
+
+
+class Staircase(torch.autograd.Function):
+    """``decode(encode(potential))`` of :mod:`model.encode` in a few passes, as good as float32 allows."""
+
+    @staticmethod
+    def forward(ctx, potential: Tensor, coding: Coding) -> Tensor:
+        ctx.save_for_backward((potential >= 0) & (potential <= 1))
+        # What is silent lies slots behind the window.
+        octaves = potential.clamp(2 ** (-coding.window / coding.tau - 1), 1).log2()
+        slot = (-coding.tau * octaves - 0.5 * coding.nearest).ceil().clamp(min=0)
+        return torch.where(slot < coding.window, (slot / -coding.tau).exp2(), 0)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        inside, = ctx.saved_tensors
+        return gradient * inside, None
+
+
+class MaxPool(torch.autograd.Function):
+    """Max pooling; equal values of a window all get the gradient."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor, size: int) -> Tensor:
+        height, width = (side // size * size for side in values.shape[2:])
+        ctx.rest = values.shape[2] - height, values.shape[3] - width
+        windows = values[..., :height, :width].unflatten(3, (-1, size)).unflatten(2, (-1, size))
+        largest = windows.amax((3, 5), keepdim=True)
+        ctx.save_for_backward(windows == largest)
+        return largest.squeeze((3, 5))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        chosen, = ctx.saved_tensors
+        spread = (gradient[:, :, :, None, :, None] * chosen).flatten(4, 5).flatten(2, 3)
+        return functional.pad(spread, (0, ctx.rest[1], 0, ctx.rest[0])), None
+
+
+class SmallConvolution(torch.autograd.Function):
+    """A convolution with a stride of 1 whose kernel outnumbers the pixels of the batch.
+
+    As matrix products, so that no time goes into reordering weights, which is most of what a convolution takes here.
+    """
+
+    @staticmethod
+    def forward(ctx, values: Tensor, weight: Tensor, padding: int) -> Tensor:
+        ctx.save_for_backward(values, weight)
+        ctx.padding = padding
+        return _product(values, weight, (padding, padding))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        values, weight = ctx.saved_tensors
+        kernel, padding = weight.shape[2:], (ctx.padding, ctx.padding)
+        taps = _taps(values, kernel, padding).flatten(0, 2)
+        of_weight = gradient.permute(0, 2, 3, 1).flatten(0, 2).T @ taps
+        of_values = _product(gradient, weight.flip(2, 3).transpose(0, 1),
+                             tuple(side - 1 - ctx.padding for side in kernel))
+        return of_values, of_weight.unflatten(1, (*kernel, -1)).permute(0, 3, 1, 2), None
+
+
+def _product(values: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
+    taps = _taps(values, weight.shape[2:], padding)
+    return (taps @ weight.permute(0, 2, 3, 1).flatten(1).T).permute(0, 3, 1, 2)
+
+
+def _taps(values: Tensor, kernel: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+    """The inputs of each output pixel, (images, height, width, kernel_height * kernel_width * channels)."""
+    padded = functional.pad(values.permute(0, 2, 3, 1), (0, 0, padding[1], padding[1], padding[0], padding[0]))
+    height, width = (side - taps + 1 for side, taps in zip(padded.shape[1:3], kernel))
+    return torch.cat([padded[:, row:row + height, column:column + width]
+                      for row in range(kernel[0]) for column in range(kernel[1])], 3)

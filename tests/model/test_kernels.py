@@ -1,0 +1,42 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from model.encode import decode, encode
+from model.network import Coding
+from model.training.kernels import MaxPool, SmallConvolution, Staircase
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(1)
+
+
+@pytest.mark.parametrize("coding", [Coding(window=24, nearest=True), Coding(window=24),
+                                    Coding(window=8, tau=2, nearest=True), Coding(window=31)])
+def test_the_staircase_is_what_the_hardware_encodes_and_decodes(coding, generator):
+    values = torch.rand(10_000, generator=generator) ** 4
+    values[:3] = torch.tensor([0, 1, 0.5])
+    torch.testing.assert_close(Staircase.apply(values, coding), decode(encode(values[None], coding), coding)[0])
+
+
+@pytest.mark.parametrize("size, sides", [(2, (6, 8)), (2, (7, 5)), (3, (9, 10))])
+def test_pools_as_torch_does_in_both_directions(size, sides, generator):
+    values = torch.randn(2, 3, *sides, generator=generator, requires_grad=True)
+    ours, theirs = MaxPool.apply(values, size), functional.max_pool2d(values, size)
+    weight = torch.randn(theirs.shape, generator=generator)
+    assert ours.equal(theirs)
+    assert torch.autograd.grad((ours * weight).sum(), values)[0].equal(
+        torch.autograd.grad((theirs * weight).sum(), values)[0])
+
+
+@pytest.mark.parametrize("kernel, padding", [((3, 3), 1), ((1, 1), 0), ((2, 4), 0), ((5, 5), 2), ((4, 2), 1)])
+def test_convolves_as_torch_does_in_both_directions(kernel, padding, generator):
+    values = torch.randn(2, 3, 4, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 3, *kernel, generator=generator, dtype=torch.float64, requires_grad=True)
+    ours, theirs = SmallConvolution.apply(values, weight, padding), functional.conv2d(values, weight, None, 1, padding)
+    torch.testing.assert_close(ours, theirs)
+    slope = torch.randn(theirs.shape, generator=generator, dtype=torch.float64)
+    for mine, other in zip(*(torch.autograd.grad((charge * slope).sum(), (values, weight))
+                             for charge in (ours, theirs))):
+        torch.testing.assert_close(mine, other)
