@@ -26,6 +26,8 @@ def prove_no_overflow(network: Network):
         bound = layer.bias.abs().long() + charge_bound(layer.weight.flatten(1), weight_grain=layer.weight_grain,
                                                        numerics=network.numerics)
         bound *= _integrations(layer, network)
+        if layer.start is not None:
+            bound += layer.start.abs()
         column = int(bound.argmax())
         if int(bound[column]) > network.numerics.potential_max:
             raise NetworkError(f"layer {layer.name}, column {column}: the potential could reach {int(bound[column])}, "
@@ -75,13 +77,16 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "window_hop": hop, "line_back": maps[index + 1][2] * layer.pool * layer.stride - hop,
             "input_base": inputs[index], "output_base": outputs[index], "row_base": rows, "group_rows": rows_each,
             "parameter_base": parameter_words, "state_base": state_words,
+            "start_base": parameter_words + (0 if layer.start is None else _beats(layer, cfg)),
             "mask": layer.mask & (1 << network.timesteps) - 1,
         }))
         for tile, codes in zip(tiles, _tile_rows(layer, tiling, cfg)):
             tile.append(codes)
-        parameters.append(_parameter_words(layer, cfg))
+        parameters.append(_parameter_words(layer, layer.bias, cfg))
+        if layer.start is not None:
+            parameters.append(_parameter_words(layer, layer.bias + layer.start, cfg))
+        parameter_words = sum(map(len, parameters))
         rows += rows_each * len(tiling.groups)
-        parameter_words += len(parameters[-1])
         if stateful:
             state_words += _beats(layer, cfg) * pixels * layer.pool ** 2
         if stateful and layer.recall:
@@ -167,8 +172,8 @@ def _tile_rows(layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> np.ndarray
     return codes.repeat(tiling.walkers, 1, 1).numpy()
 
 
-def _parameter_words(layer: Layer, cfg: ProcessorConfig) -> np.ndarray:
+def _parameter_words(layer: Layer, bias: torch.Tensor, cfg: ProcessorConfig) -> np.ndarray:
     """Bias [23:0] and gain [31:24] of each column, ``encoders`` to an entry: (entries, encoders)."""
-    words = (layer.bias.numpy() & 0xff_ffff) | (layer.gain.numpy() << 24)
+    words = (bias.numpy() & 0xff_ffff) | (layer.gain.numpy() << 24)
     words = words.view(np.uint32)
     return np.pad(words, (0, -len(words) % cfg.encoders)).reshape(-1, cfg.encoders)

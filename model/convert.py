@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from .config import Numerics
 from .network import Exit, Layer, Network, NetworkError, Reset, Rule, Unfold
 from .quantise import bias_codes, weight_codes
-from .trained import NORM_EPSILON, ConvSpec, LinearSpec, Trained
+from .trained import NORM_EPSILON, LayerSpec, Trained
 
 __all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "unfolded"]
 
@@ -75,7 +76,7 @@ def unfolded(network: Network) -> Network:
                    layers=(replace(first, weight=taps, stride=1, padding=0), *network.layers[1:]))
 
 
-def _layer(trained: Trained, spec: ConvSpec | LinearSpec, kernel: tuple[int, ...], numerics: Numerics) -> Layer:
+def _layer(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...], numerics: Numerics) -> Layer:
     """One layer, with the tensors of its name."""
     header, readout = trained.header, spec is trained.header.layers[-1]
     if spec.kind == "conv" and spec.kernel > KERNEL_LIMIT:
@@ -99,7 +100,10 @@ def _layer(trained: Trained, spec: ConvSpec | LinearSpec, kernel: tuple[int, ...
         raise NetworkError(f"layer {spec.name}: a bias fits {numerics.accumulator_width} bits, "
                            f"{numerics.potential_min} to {numerics.potential_max}, found {low} to {high}")
 
-    neuron = {} if readout else {"coding": header.coding, "leak_shift": header.leak_shift,
-                                 "reset": Reset[header.reset.upper()]}
+    neuron = {} if readout else {
+        "coding": header.coding_of(spec), "leak_shift": header.leak_shift, "reset": Reset[header.reset.upper()],
+        "mask": sum(1 << k - 1 for k in header.active(spec)), "hold": bool(spec.active)}
+    if header.start and not readout:
+        neuron["start"] = bias_codes(torch.full(bias.shape, header.start), gain, numerics).int()
     return Layer(name=spec.name, weight=codes, bias=bias.int(), gain=gain, weight_grain=header.weight_grain,
                  stride=spec.stride, padding=spec.padding, pool=spec.pool, readout=readout, **neuron)

@@ -33,7 +33,7 @@ DESCRIPTOR = (
     {"mask": 32},                                           # bit k - 1: active in timestep k
     # Columns of the source from a pooling window to the same walker's next, and back, where that is on the next line.
     {"window_hop": 11, "line_back": 11},
-    {},
+    {"start_base": 24},                                     # parameter store word, in the first active timestep
 )
 DESCRIPTOR_WORDS = len(DESCRIPTOR)
 

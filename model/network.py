@@ -92,6 +92,8 @@ class Layer:
         Weight codes: exponent 0..14 plus 16 where negative, or 15 for no synapse.
     bias : Tensor, int32, (out,)
         Added once per timestep, in units of 2^-fraction_width of the column's own scale.
+    start : Tensor, int32, (out,), optional
+        Potential with which the first active timestep begins, in the units of the bias; 0 where it is not given.
     gain : Tensor, int32, (out,)
         Scale of the column in quarter octaves: a neuron fires in slot t at
         ``potential >= 2^fraction_width * 2^(-(gain + t * coding.grain) / 4)``.
@@ -121,6 +123,7 @@ class Layer:
     weight: Tensor
     bias: Tensor
     gain: Tensor
+    start: Tensor | None = None
     weight_grain: int = 2
     stride: int = 1
     padding: int = 0
@@ -142,8 +145,10 @@ class Layer:
                    f"not {self.weight.dtype} of shape {tuple(self.weight.shape)}")
         if int(self.weight.max()) >= 2 * SIGN_BIT:
             refuse(f"a weight code has 5 bits, found {int(self.weight.max())}")
-        for name in ("bias", "gain"):
+        for name in ("bias", "gain", "start"):
             value = getattr(self, name)
+            if name == "start" and value is None:
+                continue
             if value.dtype != torch.int32 or value.shape != (self.out_channels,):
                 refuse(f"the {name} must be an int32 tensor ({self.out_channels},), "
                        f"not {value.dtype} of shape {tuple(value.shape)}")

@@ -106,6 +106,8 @@ class LayerState:
         In the order of COUNTERS, then of CYCLES.
     silent : bool
         Nothing was emitted since the start of the run, or since the mask left a timestep out.
+    fresh : bool
+        Nothing was integrated yet.
     """
 
     potential: Tensor
@@ -114,6 +116,7 @@ class LayerState:
     signature: Tensor
     counters: Tensor
     silent: bool
+    fresh: bool
 
 
 def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
@@ -122,7 +125,7 @@ def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
     return LayerState(potential=torch.zeros(images, layer.out_channels, pixels, dtype=torch.int32),
                       charge=None, codes=torch.full((images, *emits), SILENT, dtype=torch.uint8),
                       signature=torch.full((images,), INITIAL),
-                      counters=torch.zeros(images, len(COUNTERS + CYCLES), dtype=torch.int64), silent=True)
+                      counters=torch.zeros(images, len(COUNTERS + CYCLES), dtype=torch.int64), silent=True, fresh=True)
 
 
 def skip(layer: Layer, state: LayerState) -> LayerState:
@@ -156,7 +159,8 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
     else:
         charge, events = state.charge, torch.zeros(len(codes), dtype=torch.int64)
         cycles = recall_cycles(charge, tiling, cfg)
-    bias, gain = layer.bias[:, None], layer.gain[:, None]
+    bias = layer.bias + layer.start if state.fresh and layer.start is not None else layer.bias
+    bias, gain = bias[:, None], layer.gain[:, None]
     if layer.readout:
         potential = charge_up(state.potential, charge, bias, leak_shift=0)
         signature = sign_logits(state.signature, potential[..., 0], cfg.numerics)
@@ -171,7 +175,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
                            torch.full_like(events, charge[0].numel()),
                            cycles.total, cycles.busy, cycles.empty, cycles.fire], dim=1)
     return LayerState(potential=potential, charge=charge if layer.recall else None, codes=emits, signature=signature,
-                      counters=state.counters + counted, silent=False)
+                      counters=state.counters + counted, silent=False, fresh=False)
 
 
 def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,

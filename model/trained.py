@@ -15,7 +15,8 @@ from torch import Tensor
 from .config import GRAINS
 from .network import Coding, NetworkError
 
-__all__ = ["VERSION", "NORM_EPSILON", "ConvSpec", "LinearSpec", "ExitSpec", "Header", "Trained", "save", "load"]
+__all__ = ["VERSION", "NORM_EPSILON", "LayerSpec", "ConvSpec", "LinearSpec", "ExitSpec", "Header", "Trained", "save",
+           "load"]
 
 VERSION = 1
 
@@ -29,12 +30,28 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ConvSpec(_Strict):
+class LayerSpec(_Strict):
+    """What a convolution and a fully connected layer have in common.
+
+    Parameters
+    ----------
+    coding : Coding, optional
+        Of the layer's spikes, where it is not the network's.
+    active : tuple of int
+        The timesteps in which the layer integrates and fires, counted from 1; in the others it repeats its last
+        spikes. All of them where none is given.
+    """
+
+    name: str
+    channels: int = Field(ge=1)
+    coding: Coding | None = None
+    active: tuple[Annotated[int, Field(ge=1, le=32)], ...] = ()
+
+
+class ConvSpec(LayerSpec):
     """A convolution with a square kernel. Max pooling follows the activation."""
 
     kind: Literal["conv"] = "conv"
-    name: str
-    channels: int = Field(ge=1)
     kernel: int = Field(ge=1)
     stride: int = Field(default=1, ge=1)
     padding: int = Field(default=0, ge=0)
@@ -42,7 +59,7 @@ class ConvSpec(_Strict):
     pool: int = Field(default=1, ge=1)
 
 
-class LinearSpec(_Strict):
+class LinearSpec(LayerSpec):
     """A fully connected layer: a convolution whose kernel covers the map."""
 
     stride: ClassVar[int] = 1
@@ -50,8 +67,6 @@ class LinearSpec(_Strict):
     pool: ClassVar[int] = 1
 
     kind: Literal["linear"] = "linear"
-    name: str
-    channels: int = Field(ge=1)
     batch_norm: bool = False
 
 
@@ -60,9 +75,6 @@ class ExitSpec(_Strict):
 
     rule: Literal["budget", "entropy", "probability", "margin"] = "budget"
     threshold: float = 0.0
-
-
-LayerSpec = Annotated[ConvSpec | LinearSpec, Field(discriminator="kind")]
 
 
 class Header(_Strict):
@@ -82,6 +94,8 @@ class Header(_Strict):
         Quarter octaves per step of a weight's exponent.
     leak_shift, reset
         Of every hidden layer; see :class:`model.network.Layer`.
+    start : float
+        Potential of every hidden neuron before the first timestep, in thresholds.
     recipe : dict
         What the network was trained with.
     validation_accuracy : tuple of float
@@ -94,18 +108,27 @@ class Header(_Strict):
     name: str
     dataset: str = "digits"
     shape: tuple[int, int, int]
-    layers: tuple[LayerSpec, ...] = Field(min_length=1)
+    layers: tuple[Annotated[ConvSpec | LinearSpec, Field(discriminator="kind")], ...] = Field(min_length=1)
     input_coding: Coding
     coding: Coding
     weight_grain: Literal[GRAINS] = 2
     timesteps: int = Field(default=1, ge=1, le=32)
     leak_shift: int = Field(default=0, ge=0, le=7)
     reset: Literal["none", "zero", "subtract"] = "none"
+    start: float = Field(default=0.0, ge=-1.0, le=1.0)
     exit: ExitSpec = ExitSpec()
     seed: int = 0
     recipe: dict[str, Any] = {}
     validation_accuracy: tuple[float, ...] = ()
     sha256: str = ""
+
+    def coding_of(self, layer: LayerSpec) -> Coding:
+        """Of the spikes that ``layer`` emits."""
+        return layer.coding or self.coding
+
+    def active(self, layer: LayerSpec) -> list[int]:
+        """The timesteps in which ``layer`` integrates and fires."""
+        return [k for k in range(1, self.timesteps + 1) if not layer.active or k in layer.active]
 
     def kernels(self) -> list[tuple[int, int, int, int]]:
         """Shape of every layer's weight as a convolution; a linear layer's kernel covers its map."""
@@ -151,6 +174,12 @@ class Trained:
         name, shapes = self.header.name, self.header.tensor_shapes()
         if len({layer.name for layer in self.header.layers}) < len(self.header.layers):
             raise NetworkError(f"network {name}: two layers have the same name")
+        for layer in self.header.layers:
+            if layer.active and max(layer.active) > self.header.timesteps:
+                raise NetworkError(f"layer {layer.name}: it is active in timestep {max(layer.active)}, "
+                                   f"the network runs {self.header.timesteps}")
+        if self.header.layers[-1].active:
+            raise NetworkError(f"layer {self.header.layers[-1].name}: a readout is active in all timesteps")
         for key, shape in shapes.items():
             if key not in self.tensors:
                 raise NetworkError(f"network {name}: the tensor {key} is missing")

@@ -63,7 +63,8 @@ class Drain(wiring.Component):
     layer : In(Descriptor)
         Must not change from ``start`` to the last beat.
     fresh : In(1)
-        The layer's first active timestep: all states are zero. Must not change either.
+        The layer's first active timestep: all states are zero, and biases bring the potentials of the start. Must not
+        change either.
     recall : In(1)
         Take the charges from the charge store, and nothing from ``i``. Must not change either.
     start : In(1)
@@ -206,7 +207,7 @@ class Drain(wiring.Component):
                 first_last.eq(layer.output_pixels == 1), map_last.eq(layer.output_pixels == 1),
                 Cat(first_window, window_pixel, walker, beat, window, walker_index).eq(0),
                 *begin_group(layer.output_channels),
-                group_parameters.eq(layer.parameter_base),
+                group_parameters.eq(Mux(self.fresh, layer.start_base, layer.parameter_base)),
                 state_address.eq(layer.state_base),
                 group_words.eq(layer.output_base), first_words.eq(layer.output_base),
                 window_words.eq(layer.output_base), word_address.eq(layer.output_base),

@@ -139,10 +139,12 @@ def choose_layer(choose, generator, name, source, source_coding, rows, timesteps
         # Logits a few octaves apart, so that every exit rule has something to decide.
         gain = gain.mean().expand(gain.shape) + choose((0, 4, 8))
     bias = spread * torch.randn(spread.shape, generator=generator) / 2
-    limit = (rows << numerics.fraction_width) // timesteps
+    limit = (rows << numerics.fraction_width) // (timesteps + 1)
+    start = (spread * torch.randn(spread.shape, generator=generator) * (1 << numerics.fraction_width))
     integrating = dict(
         name=name, weight=weight, weight_grain=grain, stride=stride, padding=padding, readout=readout,
         bias=(bias * (1 << numerics.fraction_width)).clamp(-limit, limit).int(),
+        start=choose((None, start.clamp(-limit, limit).int())),
         gain=gain.round().clamp(-64, 63).int(),
         mask=choose(((1 << timesteps) - 1, choose(range(1, 1 << timesteps)))), hold=choose((False, True)))
     if readout:

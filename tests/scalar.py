@@ -101,6 +101,8 @@ class Neurons:
         self.groups = -(-self.out_channels // self.group_columns)
         # What is recalled: the charges of every pixel.
         self.charges = {}
+        self.start = [0] * len(self.weight) if layer.start is None else layer.start.tolist()
+        self.fresh = True
         self.potential = [[[0] * self.width for _ in range(self.height)] for _ in self.weight]
         self.codes = self.silence()
         self.signature = 0xFFFFFFFF
@@ -156,6 +158,7 @@ class Neurons:
                 charge = self.charge(spikes, y, x)
                 for out in range(self.out_channels):
                     fired[out][y][x] = self.fire(out, y, x, charge[out])
+        self.fresh = False
         if self.layer.readout:
             for potentials in self.potential:
                 self.signature = crc(self.signature, potentials[0][0] % 2 ** self.numerics.accumulator_width)
@@ -166,7 +169,8 @@ class Neurons:
     def fire(self, out, y, x, charge):
         """Leak, bias, charge, fire, reset: one neuron."""
         layer, fraction_width = self.layer, self.numerics.fraction_width
-        potential = leak(self.potential[out][y][x], layer.leak_shift) + self.bias[out] + charge
+        kept = self.start[out] if self.fresh else leak(self.potential[out][y][x], layer.leak_shift)
+        potential = kept + self.bias[out] + charge
         assert abs(potential) < 2 ** (self.numerics.accumulator_width - 1), "the network overflows"
         self.counters["neurons"] += 1
         if layer.readout:

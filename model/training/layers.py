@@ -1,5 +1,6 @@
 """The network as it trains: float neurons that compute what the hardware will."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,11 +12,11 @@ from ..convert import fold
 from ..encode import decode, encode
 from ..network import Coding
 from ..quantise import rounded
-from ..trained import NORM_EPSILON, ConvSpec, Header, LinearSpec
+from ..trained import NORM_EPSILON, Header, LayerSpec
 from .kernels import MaxPool, SmallConvolution, Staircase
 from .recipes import Recipe
 
-__all__ = ["Stage", "fire", "FloatLayer", "Ran", "FloatNetwork"]
+__all__ = ["Stage", "fire", "FloatLayer", "Ran", "held", "FloatNetwork"]
 
 NORM_MOMENTUM = 0.1
 
@@ -36,6 +37,7 @@ class Stage:
     clip, quantise, spike, freeze : bool
         See the fields ``clip_from`` ... ``freeze_from`` of the recipe.
     fast : bool
+    levels : int
         See the recipe.
     """
 
@@ -44,12 +46,13 @@ class Stage:
     spike: bool = True
     freeze: bool = True
     fast: bool = False
+    levels: int = 0
 
     @classmethod
     def at(cls, recipe: Recipe, progress: float) -> "Stage":
         """The stage of ``recipe`` at ``progress``, from 0 to 1."""
         return cls(progress >= recipe.clip_from, progress >= recipe.quantise_from, progress >= recipe.spike_from,
-                   progress >= recipe.freeze_from, recipe.fast)
+                   progress >= recipe.freeze_from, recipe.fast, recipe.levels)
 
 
 def fire(potential: Tensor, coding: Coding, stage: Stage) -> Tensor:
@@ -59,6 +62,10 @@ def fire(potential: Tensor, coding: Coding, stage: Stage) -> Tensor:
     """
     if not stage.spike:
         return potential.clamp(0, 1) if stage.clip else potential.relu()
+    if stage.levels:
+        soft = potential.clamp(0, 1)
+        hard = (soft * stage.levels + 0.5).floor() / stage.levels
+        return soft + (hard - soft).detach()
     if coding.window > 1 and stage.fast:
         return Staircase.apply(potential, coding)
     if coding.window == 1:
@@ -75,14 +82,14 @@ class FloatLayer(nn.Module):
 
     Parameters
     ----------
-    spec : ConvSpec or LinearSpec
+    spec : LayerSpec
     kernel : tuple of int
         Shape of the weight as a convolution.
     grain : int
     per_channel : bool
     """
 
-    def __init__(self, spec: ConvSpec | LinearSpec, kernel: tuple[int, int, int, int], grain: int, per_channel: bool):
+    def __init__(self, spec: LayerSpec, kernel: tuple[int, int, int, int], grain: int, per_channel: bool):
         super().__init__()
         out = kernel[0]
         self.spec, self.grain, self.per_channel = spec, grain, per_channel
@@ -150,15 +157,32 @@ class Ran(NamedTuple):
     ----------
     logits : Tensor, float32, (timesteps, images, classes)
         Of the readout's charges up to each timestep, the mean.
-    activations : list of Tensor, float32, (timesteps, images, channels, height, width)
+    activations : list of Tensor, float32, (active timesteps, images, channels, height, width)
         Of each hidden layer, before pooling; none in a fast run of one timestep.
     maps : list of Tensor, float32, (timesteps, images, channels, height, width)
-        What the next layer reads of these.
+        What the next layer reads of these; one timestep stands for all where they are the same.
     """
 
     logits: Tensor
     activations: list[Tensor]
     maps: list[Tensor]
+
+
+def held(fired: Tensor, active: Sequence[int], timesteps: int) -> Tensor:
+    """What a layer shows in every timestep that fires in those of ``active``: its last spikes, at first none.
+
+    Parameters
+    ----------
+    fired : Tensor, (active timesteps, ...)
+
+    Returns
+    -------
+    Tensor, (timesteps, ...), or (1, ...) where all timesteps are the same
+    """
+    if len(active) == timesteps or tuple(active) == (1,):
+        return fired
+    fired = torch.cat((torch.zeros_like(fired[:1]), fired))
+    return fired[[sum(k <= timestep for k in active) for timestep in range(1, timesteps + 1)]]
 
 
 class FloatNetwork(nn.Module):
@@ -187,20 +211,21 @@ class FloatNetwork(nn.Module):
 
     def run(self, spikes: Tensor, stage: Stage) -> Ran:
         """What follows the input coding: ``spikes``, float32, as the images, enter every timestep."""
-        activations, maps = [], []
-        spikes = spikes.expand(self.header.timesteps, *spikes.shape)
+        activations, maps, timesteps = [], [], 1 if stage.levels else self.header.timesteps
+        spikes = spikes.expand(1 if stage.fast else timesteps, *spikes.shape)
         *hidden, readout = self.layers.values()
         for layer in hidden:
-            charges = self._charges(layer, spikes, stage)
-            if stage.fast and len(charges) == 1:
-                spikes = self._neurons(layer.pooled(charges[0], stage)[None], stage)
+            active = self.header.active(layer.spec)[:timesteps]
+            charges = self._charges(layer, spikes, active, stage)
+            if stage.fast and timesteps == 1:
+                fired = self._neurons(layer, layer.pooled(charges[0], stage)[None], stage)
             else:
-                fired = self._neurons(charges, stage)
-                activations.append(fired)
-                spikes = layer.pooled(fired.flatten(0, 1), stage).unflatten(0, fired.shape[:2])
+                activations.append(self._neurons(layer, charges, stage))
+                fired = layer.pooled(activations[-1].flatten(0, 1), stage).unflatten(0, charges.shape[:2])
+            spikes = held(fired, active, timesteps)
             maps.append(spikes)
-        charges = self._charges(readout, spikes, stage).flatten(2)
-        count = torch.arange(1, len(charges) + 1).reshape(-1, 1, 1)
+        charges = self._charges(readout, spikes, range(1, timesteps + 1), stage).flatten(2)
+        count = torch.arange(1, timesteps + 1).reshape(-1, 1, 1)
         return Ran(charges.cumsum(0) / count, activations, maps)
 
     def operations(self, ran: Ran) -> Tensor:
@@ -216,19 +241,24 @@ class FloatNetwork(nn.Module):
                    for cost, spikes in zip(costs, ran.maps))
 
     @staticmethod
-    def _charges(layer: FloatLayer, spikes: Tensor, stage: Stage) -> Tensor:
-        return layer.charge(spikes.flatten(0, 1), stage).unflatten(0, spikes.shape[:2])
+    def _charges(layer: FloatLayer, spikes: Tensor, active: Sequence[int], stage: Stage) -> Tensor:
+        """The charges of the timesteps ``active``; what is the same in all of them is charged once."""
+        if len(spikes) > len(active):
+            spikes = spikes[[k - 1 for k in active]]
+        charges = layer.charge(spikes.flatten(0, 1), stage).unflatten(0, spikes.shape[:2])
+        return charges.expand(len(active), *charges.shape[1:])
 
-    def _neurons(self, charges: Tensor, stage: Stage) -> Tensor:
+    def _neurons(self, layer: FloatLayer, charges: Tensor, stage: Stage) -> Tensor:
         """Leak, charge, fire and reset in every timestep of ``charges``, (timesteps, images, ...)."""
-        header, fired, potential = self.header, [], torch.zeros_like(charges[0])
-        if len(charges) == 1:
-            return fire(charges, header.coding, stage)
+        header, fired, coding = self.header, [], self.header.coding_of(layer.spec)
+        if len(charges) == 1 and not header.start:
+            return fire(charges, coding, stage)
+        potential = torch.full_like(charges[0], header.start)
         for charge in charges:
-            if header.leak_shift:
+            if header.leak_shift and fired:
                 potential = potential * (1 - 2 ** -header.leak_shift)
             potential = potential + charge
-            fired.append(fire(potential, header.coding, stage))
+            fired.append(fire(potential, coding, stage))
             if header.reset == "zero":
                 potential = potential * (fired[-1].detach() == 0)
             elif header.reset == "subtract":

@@ -17,8 +17,11 @@ class Recipe:
     Parameters
     ----------
     name : str
-    dataset, shape, layers, input_coding, coding, timesteps, leak_shift, reset
+    dataset, shape, layers, input_coding, coding, timesteps, leak_shift, reset, start
         Of the network; see :class:`model.trained.Header`.
+    levels : int
+        Train one timestep whose activations have so many levels, which the spikes of all timesteps then add up to
+        (QCFS: Bu et al., ICLR 2022); 0 to train the timesteps themselves.
     exit_rule : str
         ``entropy`` has the validation split choose a threshold; ``budget`` runs all timesteps.
     epochs, batch : int
@@ -66,6 +69,8 @@ class Recipe:
     timesteps: int = 1
     leak_shift: int = 0
     reset: str = "none"
+    start: float = 0.0
+    levels: int = 0
     exit_rule: str = "budget"
     epochs: int
     batch: int = 64

@@ -151,7 +151,8 @@ def rate(recipe: Recipe, progress: float) -> float:
 def header(recipe: Recipe, seed: int) -> Header:
     """What is known of a network before it is trained."""
     settings = {name: getattr(recipe, name) for name in (
-        "name", "dataset", "shape", "layers", "input_coding", "coding", "timesteps", "leak_shift", "reset")}
+        "name", "dataset", "shape", "layers", "input_coding", "coding", "timesteps", "leak_shift", "reset",
+        "start")}
     rest = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in settings}
     return Header(version=VERSION, **settings, seed=seed, recipe=rest)
 

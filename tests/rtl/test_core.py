@@ -172,12 +172,13 @@ def test_an_access_beyond_a_store_is_a_fault():
     fields = compile(network, CFG).descriptors[0]
     assert fields["stateful"]
     ends = {"output_base": CFG.spike_words, "input_base": CFG.spike_words, "row_base": CFG.rows,
-            "parameter_base": CFG.parameter_words, "state_base": CFG.state_words}
+            "parameter_base": CFG.parameter_words, "start_base": CFG.parameter_words, "state_base": CFG.state_words}
     dut = Core(CFG)
 
-    async def first_fault(ctx, layer):
+    async def first_fault(ctx, layer, fresh=0):
         """The address of the first fault in a run of ``layer``, which ends in spite of it."""
         ctx.set(dut.layer, layer)
+        ctx.set(dut.fresh, fresh)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
@@ -194,6 +195,7 @@ def test_an_access_beyond_a_store_is_a_fault():
         for field, end in ends.items():
             assert await first_fault(ctx, fields) is None
             # The first row that is opened is that of the first tap inside the map.
-            assert end <= await first_fault(ctx, fields | {field: end}) < end + fields["group_rows"], field
+            found = await first_fault(ctx, fields | {field: end}, fresh=field == "start_base")
+            assert end <= found < end + fields["group_rows"], field
 
     simulate(dut, testbench, cycles=50_000)

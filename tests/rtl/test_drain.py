@@ -10,7 +10,7 @@ from rtl.drain import Drain
 from tests.streams import expect_nothing, holds, simulate, take_all
 
 CFG = ProcessorConfig(columns=16, encoders=4)
-OUTPUT_BASE, PARAMETER_BASE, STATE_BASE = 300, 41, 1000
+OUTPUT_BASE, PARAMETER_BASE, START_BASE, STATE_BASE = 300, 41, 77, 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Shape:
         return {"walker_shift": exact_log2(self.walkers),
                 "stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
                 "output_pixels": self.pixels, "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
-                "parameter_base": PARAMETER_BASE, "state_base": STATE_BASE}
+                "parameter_base": PARAMETER_BASE, "start_base": START_BASE, "state_base": STATE_BASE}
 
 
 PLACE = ("lanes", "index", "first", "complete", "full", "last", "state_address", "word_address")
@@ -68,7 +68,7 @@ def expected_beats(shape, charges, cfg, fresh):
             beats.append({
                 "charges": columns[first:first + cfg.encoders],
                 "states": state(cfg, state_address) if shape.stateful and not fresh else [0] * cfg.encoders,
-                "parameters": parameter(cfg, PARAMETER_BASE + group * group_beats + index),
+                "parameters": parameter(cfg, (START_BASE if fresh else PARAMETER_BASE) + group * group_beats + index),
                 "lanes": (1 << lanes) - 1,
                 "index": walker * group_beats + index,
                 "first": int(window_pixel == 0),
@@ -178,7 +178,7 @@ def test_walkers_take_turns(shape, walkers, gap, stall):
 
 
 @pytest.mark.parametrize("stateful, fresh", [(False, False), (True, True), (False, True)])
-def test_states_are_zero_in_the_first_timestep_and_without_memory(stateful, fresh):
+def test_in_the_first_timestep_states_are_zero_and_biases_those_of_the_start(stateful, fresh):
     shape = Shape(stateful=stateful)
     charges = random_charges(shape, CFG)
     expected = expected_beats(shape, charges, CFG, fresh)
