@@ -23,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("networks", nargs="*", metavar="network",
                          help=f"name under networks/, or path of a trained network; default: {', '.join(NETWORKS)}")
     command.add_argument("--config", default="default", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
-    command.add_argument("--images", type=int, metavar="N", help="only the first N pictures of the test split")
+    command.add_argument("--images", type=int, metavar="N",
+                         help="the first N pictures of the test split; by default all 360 digits, or the first 200 of "
+                              "another test set, which the project carries")
     command.add_argument("--waves", type=int, metavar="INDEX", help="only this picture, and record waves")
     command.add_argument("--image", action="append", default=[], metavar="NETWORK=FILE",
                          help="load this file on the processor instead of the freshly compiled image")

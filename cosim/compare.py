@@ -18,7 +18,7 @@ from model.compiler import compile
 from model.config import SILENT, ProcessorConfig, preset
 from model.convert import convert
 from model.image import Image
-from model.network import Exit, Network, NetworkError, Rule
+from model.network import Exit, Network, Rule
 from model.trained import load
 from rtl.processor import Processor
 from rtl.verilog import export
@@ -106,7 +106,8 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     config : str
         Preset of the processor.
     images : int, optional
-        Only the first pictures of the test split.
+        So many pictures from the beginning of the test split; without it, all the digits, or the slice of another test
+        split that the project carries.
     waves : int, optional
         Only this picture, with waves in ``<out>/<network>/dump.vcd``.
     image_files : dict, optional
@@ -160,14 +161,11 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
          out: Path) -> Job:
     path = ROOT / "networks" / name if "/" not in name else Path(name)
     network = convert(load(path))
-    codes, labels = test_pictures(network)
-    if codes.shape[1:] != network.shape:
-        raise NetworkError(f"network {network.name} reads pictures of shape {network.shape}, "
-                           f"the digits have {tuple(codes.shape[1:])}")
-    if images is not None and not 1 <= images <= len(labels):
-        raise ValueError(f"--images must be between 1 and {len(labels)}, not {images}")
-    if waves is not None and not 0 <= waves < len(labels):
-        raise ValueError(f"--waves must name a picture between 0 and {len(labels) - 1}, not {waves}")
+    count = images if waves is None else waves + 1
+    if count is not None and count < 1:
+        raise ValueError(f"--images must be at least 1, not {images}" if waves is None else
+                         f"--waves must be at least 0, not {waves}")
+    codes, labels = test_pictures(network, count)
     folder = out / network.name
     folder.mkdir(parents=True, exist_ok=True)
     image = compile(network, cfg)
@@ -176,7 +174,7 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
     if network.name in image_files:
         file = image_files[network.name]
         Image.from_bytes(file.read_bytes()).check(cfg)
-    indices = list(range(images or len(labels))) if waves is None else [waves]
+    indices = list(range(len(labels))) if waves is None else [waves]
     return Job(path=path, network=network, image=file, indices=indices, folder=folder)
 
 
@@ -214,7 +212,7 @@ def _result(job: Job, cfg: ProcessorConfig) -> NetworkResult:
     pictures = tuple(Picture(**line["picture"]) for line in lines if "picture" in line)
     speed, = (line["cycles_per_second"] for line in lines if "cycles_per_second" in line)
     cycles_after = tuple(statistics.fmean(line["cycles"]) for line in lines if "budget" in line)
-    codes, labels = test_pictures(network)
+    codes, labels = test_pictures(network, max(job.indices) + 1)
     codes, labels = codes[job.indices], labels[job.indices]
     golden = processor.trace(network, codes, cfg, keep_maps=True)
     decision = processor.decide(network, golden)

@@ -207,6 +207,9 @@ PRESETS = {
                             charge_words=512, parameter_words=128, layers=8, classes=16),
     # Two tiles of 32 columns, each with its walker: the one to start with.
     "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2, walkers=2),
+    # The 128 columns of the processor of CAT, with room for networks on pictures of 28 x 28 or 32 x 32 pixels.
+    "large": ProcessorConfig(columns=32, tiles=4, rows=16384, encoders=16, span=2, walkers=4, spike_words=8192,
+                             state_words=16384, charge_words=4096, parameter_words=256, classes=16),
 }
 
 

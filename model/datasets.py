@@ -1,6 +1,7 @@
 """Pictures and their classes: handwritten digits, MNIST, Fashion-MNIST, CIFAR-10, each in three splits.
 
-The digits come with scikit-learn; the others are fetched, see :mod:`model.fetch`.
+The digits come with scikit-learn; the others are fetched, see :mod:`model.fetch`, but for a slice of each test split
+that the project carries.
 """
 
 import gzip
@@ -19,9 +20,12 @@ from torch import Tensor
 
 from .fetch import fetch
 
-__all__ = ["DATASETS", "CLASSES", "Split", "Dataset", "load"]
+__all__ = ["DATASETS", "CLASSES", "SLICE", "Split", "Dataset", "load", "test_slice", "save_slice"]
 
 CLASSES = 10
+# Pictures at the beginning of a published test set that lie in this folder.
+SLICE = 200
+SLICES = Path(__file__).parent / "slices"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,43 @@ def load(name: str) -> Dataset:
     if name not in DATASETS:
         raise ValueError(f"there is no dataset called {name!r}; there are {', '.join(DATASETS)}")
     return DATASETS[name]()
+
+
+def test_slice(name: str, count: int | None = None) -> Split:
+    """The first pictures of a test split.
+
+    Parameters
+    ----------
+    name : str
+        Of the dataset.
+    count : int, optional
+        Without it, what the project carries: ``SLICE`` pictures, or all the digits. More than these are fetched.
+
+    Raises
+    ------
+    ValueError
+        If there is no dataset of that name, or it has fewer pictures; and as :func:`load`.
+    OSError
+        As :func:`load`.
+    """
+    path = SLICES / f"{name}.npz"
+    if path.exists() and (count is None or count <= SLICE):
+        with np.load(path) as arrays:
+            test = _split(arrays["images"], arrays["labels"], 255)
+    else:
+        test = load(name).test
+    if count is not None and not 1 <= count <= len(test):
+        raise ValueError(f"the test split of {name} has {len(test)} pictures, {count} were asked for")
+    return Split(test.images[:count], test.labels[:count])
+
+
+def save_slice(name: str) -> Path:
+    """Write the slice of a published test set that the project carries."""
+    test, path = load(name).test, SLICES / f"{name}.npz"
+    path.parent.mkdir(exist_ok=True)
+    images = (test.images[:SLICE] * 255).round().to(torch.uint8)
+    np.savez_compressed(path, images=images.numpy(), labels=test.labels[:SLICE].to(torch.uint8).numpy())
+    return path
 
 
 def _digits() -> Dataset:

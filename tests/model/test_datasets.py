@@ -127,3 +127,30 @@ def test_an_archive_that_is_not_cifar_10_is_refused(folder, monkeypatch):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is not the binary archive of CIFAR-10"):
             load("cifar10")
+
+
+def test_a_slice_of_a_test_split_is_read_without_the_dataset(mnist, tmp_path, monkeypatch):
+    name = mnist.name
+    monkeypatch.setattr(datasets, "SLICES", tmp_path / "slices")
+    monkeypatch.setattr(datasets, "SLICE", 20)
+    whole = load(name).test
+    assert datasets.save_slice(name).parent == tmp_path / "slices"
+    # More than the slice are taken from the dataset.
+    for count, expected in ((21, 21), (30, 30)):
+        assert datasets.test_slice(name, count).images.equal(whole.images[:expected])
+    with pytest.raises(ValueError, match=f"the test split of {name} has 30 pictures, 31 were asked for"):
+        datasets.test_slice(name, 31)
+    monkeypatch.setattr(datasets, "load", None)
+    for count, expected in ((None, 20), (20, 20), (3, 3)):
+        part = datasets.test_slice(name, count)
+        assert part.images.equal(whole.images[:expected]) and part.labels.equal(whole.labels[:expected])
+
+
+@pytest.mark.parametrize("name, shape", [("digits", (1, 8, 8)), ("mnist", (1, 28, 28)), ("fashion-mnist", (1, 28, 28)),
+                                         ("cifar10", (3, 32, 32))])
+def test_the_project_carries_pictures_of_every_dataset(name, shape, monkeypatch, tmp_path):
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    part = datasets.test_slice(name)
+    assert len(part) == (360 if name == "digits" else datasets.SLICE)
+    assert part.images.shape[1:] == shape and part.labels.unique().tolist() == list(range(10))
+    assert part.images.min() == 0 and part.images.max() == 1
