@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from . import trained
 from .compiler import compile
@@ -15,8 +16,10 @@ from .config import PRESETS, preset
 from .convert import convert
 from .datasets import Dataset, load
 from .encode import picture_codes
+from .network import Rule
 from .processor import run
-from .training.measure import validated
+from .training.calibrate import RULES, calibrate, validated
+from .training.measure import accuracies, observe
 from .training.recipes import RECIPES, recipe
 from .training.train import Run
 
@@ -59,6 +62,30 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, console: Console) -> tr
     return validated(network, data.validation, run.recipe.exit_rule)
 
 
+def calibrate_exit(args) -> None:
+    """Choose exit thresholds on the validation split, by every rule; keep one with --rule."""
+    if args.target_accuracy is not None and args.target_timesteps is not None:
+        raise ValueError("--target-accuracy and --target-timesteps exclude each other")
+    network = trained.load(args.network)
+    if network.header.timesteps == 1:
+        raise ValueError(f"network {network.header.name} runs one timestep: there is nothing to stop early")
+    integer, split = convert(network), load(network.header.dataset).validation
+    observed = observe(integer, split)
+    accuracy = None if args.target_accuracy is None else args.target_accuracy / 100
+    table = Table("rule", "threshold", "accuracy", "timesteps", title=f"{integer.name}, validation split")
+    for rule in RULES if args.rule is None else [Rule[args.rule.upper()]]:
+        point = calibrate(integer, observed, split.labels, rule, accuracy=accuracy, timesteps=args.target_timesteps)
+        table.add_row(rule.name.lower(), f"{point.exit.threshold:.5g}", f"{point.accuracy:.2%}",
+                      f"{point.timesteps:.3f}")
+    table.add_row("budget", "", f"{accuracies(observed, split.labels)[-1]:.2%}", f"{integer.timesteps:.3f}")
+    console = Console()
+    console.print(table)
+    if args.rule is not None:
+        chosen = trained.ExitSpec(rule=args.rule, threshold=point.exit.threshold)
+        header = network.header.model_copy(update={"exit": chosen})
+        console.print(f"wrote {trained.save(dataclasses.replace(network, header=header), args.network)}")
+
+
 def compile_image(args) -> None:
     """Compile a trained network to the image of a processor."""
     network = convert(trained.load(args.network))
@@ -94,6 +121,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     command.set_defaults(run=train)
+
+    command = commands.add_parser("calibrate", help=calibrate_exit.__doc__, description=calibrate_exit.__doc__)
+    command.add_argument("network", help="path of a trained network, such as networks/digits-lif")
+    command.add_argument("--target-accuracy", type=float, metavar="PERCENT",
+                         help="as early as this accuracy allows; by default that of all timesteps")
+    command.add_argument("--target-timesteps", type=float, metavar="AVERAGE", help="as late as this average allows")
+    command.add_argument("--rule", choices=[rule.name.lower() for rule in RULES],
+                         help="write this rule and its threshold into the network's file")
+    command.set_defaults(run=calibrate_exit)
 
     for name, function in (("compile", compile_image), ("run", run_test_split)):
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)

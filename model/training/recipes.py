@@ -23,7 +23,8 @@ class Recipe:
         Train one timestep whose activations have so many levels, which the spikes of all timesteps then add up to
         (QCFS: Bu et al., ICLR 2022); 0 to train the timesteps themselves.
     exit_rule : str
-        ``entropy`` has the validation split choose a threshold; ``budget`` runs all timesteps.
+        With ``entropy``, ``probability`` or ``margin``, the validation split chooses the threshold; ``budget`` runs all
+        timesteps.
     epochs, batch : int
     rate, weight_decay : float
         Of AdamW; the rate falls to zero along a cosine.

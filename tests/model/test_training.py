@@ -11,12 +11,12 @@ from model.config import preset
 from model.convert import convert
 from model.datasets import load as load_dataset
 from model.encode import picture_codes
-from model.network import Coding, Layer, Network
-from model.processor import COUNTERS, CYCLES, Trace, run, trace
+from model.network import Coding
+from model.processor import run, trace
 from model.trained import ConvSpec, LinearSpec, load
 from model.training.augment import augment
 from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
-from model.training.measure import accuracies, exit_threshold
+from model.training.measure import accuracies
 from model.training.recipes import Recipe, recipe
 from model.training.train import Run, header, rate
 
@@ -158,34 +158,6 @@ def test_a_checkpoint_of_another_run_is_not_used(data, tmp_path):
     assert not Run(SMALL, 8).resume(tmp_path / "checkpoint.pt")
     assert not Run(replace(SMALL, rate=0.5), 7).resume(tmp_path / "checkpoint.pt")
     assert not Run(SMALL, 7).resume(tmp_path / "missing.pt")
-
-
-def two_classes():
-    """A network that only lends its readout's scale, and its two timesteps."""
-    readout = Layer(name="readout", readout=True, weight=torch.zeros(2, 1, 1, 1, dtype=torch.uint8),
-                    bias=torch.zeros(2, dtype=torch.int32), gain=torch.zeros(2, dtype=torch.int32))
-    return Network(name="two", shape=(1, 1, 1), input_coding=Coding(), layers=(readout,), timesteps=2)
-
-
-def observed(*logits):
-    """A trace whose images have these logits after each of two timesteps, in natural units."""
-    logits = (torch.tensor(logits) * 4096).int()
-    nothing = torch.zeros(len(logits), 2, 1, dtype=torch.int64)
-    return Trace(logits=logits, counters=dict.fromkeys(COUNTERS, nothing), cycles=dict.fromkeys(CYCLES, nothing),
-                 signatures=nothing)
-
-
-def test_the_exit_threshold_is_the_largest_that_loses_nothing():
-    # The first image is sure and right at once, entropy 0.13 bits; the second is wrong at first, with 0.84 bits.
-    history = observed([[4.0, 0], [8.0, 0]], [[0, 1.0], [3.0, 0]])
-    labels = torch.tensor([0, 0])
-    assert accuracies(history, labels) == [0.5, 1.0]
-    assert exit_threshold(two_classes(), history, labels) == 26 / 32
-
-
-def test_the_exit_threshold_is_as_high_as_can_be_where_one_timestep_is_enough():
-    history = observed([[4.0, 0], [8.0, 0]], [[1.0, 0], [3.0, 0]])
-    assert exit_threshold(two_classes(), history, torch.tensor([0, 0])) == 1.0
 
 
 @pytest.mark.parametrize("name", ["digits-ttfs", "digits-lif"])
