@@ -121,7 +121,7 @@ async def every_error_is_reported_and_forgiven(dut):
     await provoke("ABORTED", host.start(), host.write("control", 2))
     await provoke("ADDRESS", descriptor(input_base=cfg.spike_words), host.start())
     await provoke("ADDRESS", descriptor(row_base=cfg.rows), host.start())
-    await provoke("ADDRESS", descriptor(parameter_base=cfg.parameter_words), host.start())
+    await provoke("ADDRESS", descriptor(start_base=cfg.parameter_words), host.start())
     if len(image.descriptors) > 1:
         await provoke("ADDRESS", descriptor(output_base=cfg.spike_words), host.start())
     for field in COUNTS:

@@ -6,7 +6,10 @@ from torch.nn import functional
 
 from ..network import Coding
 
-__all__ = ["Staircase", "MaxPool", "SmallConvolution"]
+__all__ = ["SURROGATE_SLOPE", "Staircase", "Threshold", "MaxPool", "SmallConvolution"]
+
+# Of the surrogate gradient of a threshold.
+SURROGATE_SLOPE = 2.0
 
 
 class Staircase(torch.autograd.Function):
@@ -26,6 +29,20 @@ class Staircase(torch.autograd.Function):
         return gradient * inside, None
 
 
+class Threshold(torch.autograd.Function):
+    """A spike of a window of one slot; its slope is that of an arc tangent (Fang et al., ICCV 2021)."""
+
+    @staticmethod
+    def forward(ctx, potential: Tensor) -> Tensor:
+        ctx.save_for_backward(potential)
+        return (potential >= 1).to(potential.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        potential, = ctx.saved_tensors
+        return gradient * SURROGATE_SLOPE / 2 / (1 + (torch.pi / 2 * SURROGATE_SLOPE * (potential - 1)).square())
+
+
 class MaxPool(torch.autograd.Function):
     """Max pooling; equal values of a window all get the gradient."""
 
@@ -33,16 +50,17 @@ class MaxPool(torch.autograd.Function):
     def forward(ctx, values: Tensor, size: int) -> Tensor:
         height, width = (side // size * size for side in values.shape[2:])
         ctx.rest = values.shape[2] - height, values.shape[3] - width
-        windows = values[..., :height, :width].unflatten(3, (-1, size)).unflatten(2, (-1, size))
-        largest = windows.amax((3, 5), keepdim=True)
-        ctx.save_for_backward(windows == largest)
-        return largest.squeeze((3, 5))
+        windows = values.permute(0, 2, 3, 1)[:, :height, :width].unflatten(2, (-1, size)).unflatten(1, (-1, size))
+        largest = windows.amax((2, 4), keepdim=True)
+        ctx.save_for_backward(windows, largest)
+        return largest.squeeze((2, 4)).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        chosen, = ctx.saved_tensors
-        spread = (gradient[:, :, :, None, :, None] * chosen).flatten(4, 5).flatten(2, 3)
-        return functional.pad(spread, (0, ctx.rest[1], 0, ctx.rest[0])), None
+        windows, largest = ctx.saved_tensors
+        spread = torch.where(windows == largest, gradient.permute(0, 2, 3, 1)[:, :, None, :, None], 0)
+        spread = spread.flatten(3, 4).flatten(1, 2)
+        return functional.pad(spread.permute(0, 3, 1, 2), (0, ctx.rest[1], 0, ctx.rest[0])), None
 
 
 class SmallConvolution(torch.autograd.Function):

@@ -13,15 +13,12 @@ from ..encode import decode, encode
 from ..network import Coding
 from ..quantise import rounded
 from ..trained import NORM_EPSILON, Header, LayerSpec
-from .kernels import MaxPool, SmallConvolution, Staircase
+from .kernels import SURROGATE_SLOPE, MaxPool, SmallConvolution, Staircase, Threshold
 from .recipes import Recipe
 
 __all__ = ["Stage", "fire", "FloatLayer", "Ran", "held", "FloatNetwork"]
 
 NORM_MOMENTUM = 0.1
-
-# Width of the surrogate gradient around the threshold (Fang et al., ICCV 2021).
-SURROGATE_SLOPE = 2.0
 
 
 # Keeps the slope of the square root finite where a neuron is silent.
@@ -34,8 +31,8 @@ class Stage:
 
     Parameters
     ----------
-    clip, quantise, spike, freeze : bool
-        See the fields ``clip_from`` ... ``freeze_from`` of the recipe.
+    clip, quantise, spike, freeze, unroll : bool
+        See the fields ``clip_from`` ... ``unroll_from`` of the recipe.
     fast : bool
     levels : int
         See the recipe.
@@ -45,6 +42,7 @@ class Stage:
     quantise: bool = True
     spike: bool = True
     freeze: bool = True
+    unroll: bool = True
     fast: bool = False
     levels: int = 0
 
@@ -52,7 +50,7 @@ class Stage:
     def at(cls, recipe: Recipe, progress: float) -> "Stage":
         """The stage of ``recipe`` at ``progress``, from 0 to 1."""
         return cls(progress >= recipe.clip_from, progress >= recipe.quantise_from, progress >= recipe.spike_from,
-                   progress >= recipe.freeze_from, recipe.fast, recipe.levels)
+                   progress >= recipe.freeze_from, progress >= recipe.unroll_from, recipe.fast, recipe.levels)
 
 
 def fire(potential: Tensor, coding: Coding, stage: Stage) -> Tensor:
@@ -66,8 +64,8 @@ def fire(potential: Tensor, coding: Coding, stage: Stage) -> Tensor:
         soft = potential.clamp(0, 1)
         hard = (soft * stage.levels + 0.5).floor() / stage.levels
         return soft + (hard - soft).detach()
-    if coding.window > 1 and stage.fast:
-        return Staircase.apply(potential, coding)
+    if stage.fast:
+        return Threshold.apply(potential) if coding.window == 1 else Staircase.apply(potential, coding)
     if coding.window == 1:
         soft = (torch.pi / 2 * SURROGATE_SLOPE * (potential - 1)).atan() / torch.pi
         hard = (potential >= 1).float()
@@ -211,11 +209,11 @@ class FloatNetwork(nn.Module):
 
     def run(self, spikes: Tensor, stage: Stage) -> Ran:
         """What follows the input coding: ``spikes``, float32, as the images, enter every timestep."""
-        activations, maps, timesteps = [], [], 1 if stage.levels else self.header.timesteps
+        activations, maps, timesteps = [], [], self.header.timesteps if stage.unroll and not stage.levels else 1
         spikes = spikes.expand(1 if stage.fast else timesteps, *spikes.shape)
         *hidden, readout = self.layers.values()
         for layer in hidden:
-            active = self.header.active(layer.spec)[:timesteps]
+            active = [k for k in self.header.active(layer.spec) if k <= timesteps]
             charges = self._charges(layer, spikes, active, stage)
             if stage.fast and timesteps == 1:
                 fired = self._neurons(layer, layer.pooled(charges[0], stage)[None], stage)
@@ -263,4 +261,5 @@ class FloatNetwork(nn.Module):
                 potential = potential * (fired[-1].detach() == 0)
             elif header.reset == "subtract":
                 potential = potential - fired[-1].detach()
-        return torch.stack(fired)
+        # Timesteps behind each other, and not on an axis of their own before, keep channels last.
+        return torch.cat(fired).unflatten(0, charges.shape[:2])

@@ -46,6 +46,8 @@ class Recipe:
         Activations are spikes from here on.
     freeze_from : float
         Batch norm uses its running statistics, the ones that are folded, from here on.
+    unroll_from : float
+        All timesteps are run from here on; before, only the first, which is cheap and the one most pictures stop at.
     sparsity : float
         Weight of the mean square root of each hidden layer's activations in the loss.
     operations : float
@@ -86,6 +88,7 @@ class Recipe:
     quantise_from: float = 0.0
     spike_from: float = 0.0
     freeze_from: float = 0.8
+    unroll_from: float = 0.0
     sparsity: float = 0.0
     operations: float = 0.0
     shift: float = 1.0
@@ -102,11 +105,14 @@ class Recipe:
 
 
 def convolutions(*channels: int | str) -> tuple[ConvSpec | LinearSpec, ...]:
-    """3 x 3 convolutions of so many channels, ``"pool"`` after some, and a readout of ten classes."""
+    """3 x 3 convolutions of so many channels and a readout of ten classes.
+
+    ``"pool"`` behind one halves its map by the earliest spikes, ``"stride"`` by leaving pixels out.
+    """
     made = []
     for each in channels:
-        if each == "pool":
-            made[-1] = made[-1].model_copy(update={"pool": 2})
+        if isinstance(each, str):
+            made[-1] = made[-1].model_copy(update={each: 2})
         else:
             made.append(ConvSpec(name=f"conv{len(made) + 1}", channels=each, kernel=3, padding=1, batch_norm=True))
     return *made, LinearSpec(name="readout", channels=10)
@@ -114,6 +120,9 @@ def convolutions(*channels: int | str) -> tuple[ConvSpec | LinearSpec, ...]:
 
 DIGITS = convolutions(16, 16, "pool", 32, "pool")
 SMALL = convolutions(32, 32, "pool", 64, 64, "pool", 128, "pool")
+# The earliest of several spikes is not the largest of several rates: what is converted has no pooling.
+STRIDED = convolutions(32, 32, "stride", 64, 64, "stride", 128, "stride")
+MEDIUM = convolutions(48, 48, "pool", 96, 96, "pool", 192, 192, "pool")
 VGG16 = convolutions(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool",
                      512, 512, 512, "pool")
 
@@ -121,6 +130,15 @@ TTFS = Coding(window=24, tau=4, nearest=True)
 # Conversion-aware training in its three stages (CAT: Lew et al., DAC 2022), whole pixels, no picture turned.
 CAT = {"coding": TTFS, "batch": 128, "fast": True, "warmup": 0.1, "clip_from": 0.3, "quantise_from": 0.6,
        "spike_from": 0.7, "freeze_from": 0.9, "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
+
+# Direct training over timesteps (DT-SNN: Li et al., DAC 2023).
+DIRECT = {"fast": True, "batch": 128, "warmup": 0.1, "quantise_from": 0.5, "freeze_from": 0.9, "unroll_from": 0.5,
+          "exit_rule": "entropy", "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
+LIF = {"coding": Coding(window=1), "timesteps": 4, "leak_shift": 1, "reset": "zero"}
+# Coarse first spikes, whose remainder the next timesteps bring.
+GRADED = {"coding": Coding(window=8, tau=2, nearest=True), "timesteps": 3, "reset": "subtract"}
+# An activation of as many levels as there are timesteps becomes that many spikes (QCFS: Bu et al., ICLR 2022).
+CONVERTED = {"coding": Coding(window=1), "timesteps": 8, "levels": 8, "reset": "subtract", "start": 0.5}
 
 RECIPES = {made.name: made for made in (
     Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
@@ -131,9 +149,17 @@ RECIPES = {made.name: made for made in (
            **CAT | {"rotation": 10.0, "zoom": 0.1}),
     Recipe(name="fashion-ttfs", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=40, operations=0.05,
            flip=True, smoothing=0.05, **CAT),
+    Recipe(name="fashion-lif", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=24, flip=True,
+           smoothing=0.05, **LIF, **DIRECT),
+    Recipe(name="fashion-graded", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=24, flip=True,
+           smoothing=0.05, operations=0.05, **GRADED, **DIRECT),
+    Recipe(name="fashion-if", dataset="fashion-mnist", shape=(1, 28, 28), layers=STRIDED, epochs=30, flip=True,
+           smoothing=0.05, **CONVERTED, **DIRECT | {"unroll_from": 0.0, "spike_from": 0.3}),
     Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=18, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {
                "batch": 256, "rate": 0.1, "clip_from": 0.45, "quantise_from": 0.65, "shift": 3.0}),
+    Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=40, flip=True,
+           smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),
 )}
 
 

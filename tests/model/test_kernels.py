@@ -4,7 +4,8 @@ from torch.nn import functional
 
 from model.encode import decode, encode
 from model.network import Coding
-from model.training.kernels import MaxPool, SmallConvolution, Staircase
+from model.training.kernels import MaxPool, SmallConvolution, Staircase, Threshold
+from model.training.layers import Stage, fire
 
 
 @pytest.fixture
@@ -18,6 +19,13 @@ def test_the_staircase_is_what_the_hardware_encodes_and_decodes(coding, generato
     values = torch.rand(10_000, generator=generator) ** 4
     values[:3] = torch.tensor([0, 1, 0.5])
     torch.testing.assert_close(Staircase.apply(values, coding), decode(encode(values[None], coding), coding)[0])
+
+
+def test_the_threshold_and_its_slope_are_those_of_a_run_that_is_not_fast():
+    potential = torch.linspace(-2, 4, 25, requires_grad=True)
+    ours, theirs = Threshold.apply(potential), fire(potential, Coding(window=1), Stage())
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(*(torch.autograd.grad(spikes.sum(), potential)[0] for spikes in (ours, theirs)))
 
 
 @pytest.mark.parametrize("size, sides", [(2, (6, 8)), (2, (7, 5)), (3, (9, 10))])
