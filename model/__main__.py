@@ -18,6 +18,7 @@ from .datasets import Dataset, load
 from .encode import picture_codes
 from .network import Rule
 from .processor import run
+from .training import policy
 from .training.calibrate import RULES, calibrate, validated
 from .training.measure import accuracies, observe
 from .training.recipes import RECIPES, recipe
@@ -37,14 +38,18 @@ def train(args) -> None:
         checkpoint = args.build / chosen.name / "checkpoint.pt"
         if args.fresh:
             checkpoint.unlink(missing_ok=True)
-        network = train_one(Run(chosen, args.seed), load(chosen.dataset), checkpoint, console)
+        network = train_one(Run(chosen, args.seed), load(chosen.dataset), checkpoint, args.out, console)
         path = trained.save(network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
         console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
 
 
-def train_one(run: Run, data: Dataset, checkpoint: Path, console: Console) -> trained.Trained:
-    """Bring ``run`` to its end, with a progress bar or a line for every epoch, and choose the exit threshold."""
+def train_one(run: Run, data: Dataset, checkpoint: Path, networks: Path, console: Console) -> trained.Trained:
+    """Bring ``run`` to its end, with a progress bar or a line for every epoch, and validate what came of it."""
+    chosen, split = run.recipe, data.train
+    if chosen.policy_of:
+        target = trained.load(networks / chosen.policy_of)
+        split = policy.task(target, split, chosen.penalty, chosen.hard)
     name, epochs = run.recipe.name, run.recipe.epochs
     if run.resume(checkpoint):
         console.print(f"{name}: going on after epoch {run.epoch} of {checkpoint}")
@@ -58,8 +63,10 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, console: Console) -> tr
             if progress.disable:
                 console.print(f"{name}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
-        network = run.finish(data.train, checkpoint, report)
-    return validated(network, data.validation, run.recipe.exit_rule)
+        network = run.finish(split, checkpoint, report)
+    if chosen.policy_of:
+        return policy.validated(network, target, data.validation)
+    return validated(network, data.validation, chosen.exit_rule)
 
 
 def calibrate_exit(args) -> None:

@@ -96,6 +96,8 @@ class Header(_Strict):
         Of every hidden layer; see :class:`model.network.Layer`.
     start : float
         Potential of every hidden neuron before the first timestep, in thresholds.
+    policy_of : str
+        The network whose timesteps this one names: one more than its class (SEENN-II: Li et al., NeurIPS 2023).
     recipe : dict
         What the network was trained with.
     validation_accuracy : tuple of float
@@ -116,6 +118,7 @@ class Header(_Strict):
     leak_shift: int = Field(default=0, ge=0, le=7)
     reset: Literal["none", "zero", "subtract"] = "none"
     start: float = Field(default=0.0, ge=-1.0, le=1.0)
+    policy_of: str = ""
     exit: ExitSpec = ExitSpec()
     seed: int = 0
     recipe: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from ..convert import fold
 from ..encode import decode, encode
 from ..network import Coding
 from ..quantise import rounded
-from ..trained import NORM_EPSILON, Header, LayerSpec
+from ..trained import NORM_EPSILON, Header, LayerSpec, Trained
 from .kernels import SURROGATE_SLOPE, MaxPool, SmallConvolution, Staircase, Threshold
 from .recipes import Recipe
 
@@ -192,6 +192,14 @@ class FloatNetwork(nn.Module):
         self.layers = nn.ModuleDict({
             spec.name: FloatLayer(spec, kernel, header.weight_grain, per_channel=spec is not header.layers[-1])
             for spec, kernel in zip(header.layers, header.kernels())})
+
+    @classmethod
+    def of(cls, trained: Trained) -> "FloatNetwork":
+        """``trained`` as it was when its training ended."""
+        network = cls(trained.header)
+        network.load_state_dict({f"layers.{name}": tensor.reshape(network.state_dict()[f"layers.{name}"].shape)
+                                 for name, tensor in trained.tensors.items()})
+        return network
 
     def forward(self, images: Tensor, stage: Stage = Stage()) -> Ran:
         """Run all timesteps, one layer after the other.

@@ -22,6 +22,11 @@ class Recipe:
     levels : int
         Train one timestep whose activations have so many levels, which the spikes of all timesteps then add up to
         (QCFS: Bu et al., ICLR 2022); 0 to train the timesteps themselves.
+    policy_of : str
+        The trained network whose timesteps this one learns to name, see :mod:`model.training.policy`; none for a
+        network that learns the classes of its dataset.
+    penalty, hard : float
+        What a policy pays for a wrong answer, and how often a picture counts that the first timestep gets wrong.
     exit_rule : str
         With ``entropy``, ``probability`` or ``margin``, the validation split chooses the threshold; ``budget`` runs all
         timesteps.
@@ -33,7 +38,7 @@ class Recipe:
     momentum : float
         Of stochastic gradient descent, with Nesterov's look ahead, in place of AdamW; 0 for AdamW.
     smoothing : float
-        Share of the target that goes to all classes alike.
+        Share of the target that goes to all classes alike; of a policy, what a unit of its entropy is worth.
     fast : bool
         Convolve in bfloat16 where this machine has instructions for it, and round weights in float32.
     average : float
@@ -74,6 +79,9 @@ class Recipe:
     reset: str = "none"
     start: float = 0.0
     levels: int = 0
+    policy_of: str = ""
+    penalty: float = 1.0
+    hard: float = 4.0
     exit_rule: str = "budget"
     epochs: int
     batch: int = 64
@@ -104,8 +112,8 @@ class Recipe:
                                f"where training is fast; use operations, not sparsity = {self.sparsity}")
 
 
-def convolutions(*channels: int | str) -> tuple[ConvSpec | LinearSpec, ...]:
-    """3 x 3 convolutions of so many channels and a readout of ten classes.
+def convolutions(*channels: int | str, classes: int = 10) -> tuple[ConvSpec | LinearSpec, ...]:
+    """3 x 3 convolutions of so many channels and a readout of so many classes.
 
     ``"pool"`` behind one halves its map by the earliest spikes, ``"stride"`` by leaving pixels out.
     """
@@ -115,7 +123,7 @@ def convolutions(*channels: int | str) -> tuple[ConvSpec | LinearSpec, ...]:
             made[-1] = made[-1].model_copy(update={each: 2})
         else:
             made.append(ConvSpec(name=f"conv{len(made) + 1}", channels=each, kernel=3, padding=1, batch_norm=True))
-    return *made, LinearSpec(name="readout", channels=10)
+    return *made, LinearSpec(name="readout", channels=classes)
 
 
 DIGITS = convolutions(16, 16, "pool", 32, "pool")
@@ -155,6 +163,9 @@ RECIPES = {made.name: made for made in (
            smoothing=0.05, operations=0.05, **GRADED, **DIRECT),
     Recipe(name="fashion-if", dataset="fashion-mnist", shape=(1, 28, 28), layers=STRIDED, epochs=30, flip=True,
            smoothing=0.05, **CONVERTED, **DIRECT | {"unroll_from": 0.0, "spike_from": 0.3}),
+    Recipe(name="fashion-policy", dataset="fashion-mnist", shape=(1, 28, 28), policy_of="fashion-lif",
+           layers=convolutions(8, "stride", 16, "stride", 16, "stride", classes=4), epochs=20,
+           smoothing=0.05, **CAT | {"shift": 0.0}),
     Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=18, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {
                "batch": 256, "rate": 0.1, "clip_from": 0.45, "quantise_from": 0.65, "shift": 3.0}),

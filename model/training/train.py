@@ -78,11 +78,19 @@ class Run:
         return total / sum(map(len, batches))
 
     def _loss(self, images: Tensor, labels: Tensor, stage: Stage) -> Tensor:
-        """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and sparsity."""
+        """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and sparsity.
+
+        Labels that are costs of each class, (images, classes), are paid as the softmax chooses, less a bonus for its
+        entropy, which keeps it from making up its mind before it has learned anything.
+        """
         with torch.autocast("cpu", torch.bfloat16, enabled=stage.fast and BFLOAT16):
             ran = self.network(images, stage)
-            loss = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
-                                            label_smoothing=self.recipe.smoothing)
+            if labels.is_floating_point():
+                shares, levels = ran.logits[-1].softmax(1), ran.logits[-1].log_softmax(1)
+                loss = (shares * (labels + self.recipe.smoothing * levels)).sum(1).mean()
+            else:
+                loss = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
+                                                label_smoothing=self.recipe.smoothing)
             for activation in ran.activations if self.recipe.sparsity else ():
                 loss = loss + self.recipe.sparsity * (activation + COUNT_EPSILON).sqrt().mean()
             if self.recipe.operations:
@@ -152,7 +160,7 @@ def header(recipe: Recipe, seed: int) -> Header:
     """What is known of a network before it is trained."""
     settings = {name: getattr(recipe, name) for name in (
         "name", "dataset", "shape", "layers", "input_coding", "coding", "timesteps", "leak_shift", "reset",
-        "start")}
+        "start", "policy_of")}
     rest = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in settings}
     return Header(version=VERSION, **settings, seed=seed, recipe=rest)
 
