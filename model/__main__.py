@@ -14,14 +14,15 @@ from . import trained
 from .compiler import compile
 from .config import PRESETS, preset
 from .convert import convert
-from .datasets import Dataset, load
+from .datasets import Dataset, Split, load
 from .encode import picture_codes
 from .network import Rule
 from .processor import run
 from .training import policy
 from .training.calibrate import RULES, calibrate, validated
+from .training.layerwise import score, search
 from .training.measure import accuracies, observe
-from .training.recipes import RECIPES, recipe
+from .training.recipes import RECIPES, recipe, tuning
 from .training.train import Run
 
 
@@ -38,7 +39,8 @@ def train(args) -> None:
         checkpoint = args.build / chosen.name / "checkpoint.pt"
         if args.fresh:
             checkpoint.unlink(missing_ok=True)
-        network = train_one(Run(chosen, args.seed), load(chosen.dataset), checkpoint, args.out, console)
+        start = trained.load(args.out / chosen.start_from) if chosen.start_from else None
+        network = train_one(Run(chosen, args.seed, start), load(chosen.dataset), checkpoint, args.out, console)
         path = trained.save(network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
         console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
@@ -67,6 +69,33 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, networks: Path, console
     if chosen.policy_of:
         return policy.validated(network, target, data.validation)
     return validated(network, data.validation, chosen.exit_rule)
+
+
+def choose_layers(args) -> None:
+    """Give every layer timesteps, or a window, of its own, as far as accuracy allows."""
+    torch.set_num_threads(1)
+    network, console = trained.load(args.network), Console()
+    name, data = args.name or f"{network.header.name}-layerwise", load(network.header.dataset)
+    # Pictures lie sorted by class.
+    stride = max(len(data.validation) // args.images, 1)
+    split = Split(data.validation.images[::stride], data.validation.labels[::stride])
+
+    def report(move, made):
+        console.print(f"{move}: {made.accuracy:.2%}, {made.operations:.0f} synaptic operations and "
+                      f"{made.neurons:.0f} neurons a picture", soft_wrap=True)
+
+    report("as it is", score(network, split))
+    found = search(network, split, args.lost / 100, report)
+    header = found.header.model_copy(update={"name": name})
+    found = dataclasses.replace(found, header=header)
+    if args.epochs:
+        chosen = tuning(recipe(network.header.name), name, header.layers, args.epochs)
+        run = Run(chosen, args.seed, found)
+        found = train_one(run, data, args.build / name / "checkpoint.pt", args.network.parent, console)
+    else:
+        found = validated(found, data.validation, header.exit.rule)
+    shares = ", ".join(f"{share:.2%}" for share in found.header.validation_accuracy)
+    console.print(f"{name}: validation accuracy {shares}; wrote {trained.save(found, args.out / name)}")
 
 
 def calibrate_exit(args) -> None:
@@ -128,6 +157,19 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     command.set_defaults(run=train)
+
+    command = commands.add_parser("layerwise", help=choose_layers.__doc__, description=choose_layers.__doc__)
+    command.add_argument("network", type=Path, help="path of a trained network, such as networks/digits-lif")
+    command.add_argument("--lost", type=float, default=0.5, metavar="POINTS",
+                         help="validation accuracy that may be lost, in percent (default: %(default)s)")
+    command.add_argument("--images", type=int, default=2000, metavar="N",
+                         help="search on about so many pictures of the validation split (default: %(default)s)")
+    command.add_argument("--epochs", type=int, default=0, help="of fine-tuning afterwards (default: %(default)s)")
+    command.add_argument("--name", help="of the new network; by default, that of the old one with -layerwise")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--out", type=Path, default=Path("networks"), help="where the network goes")
+    command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
+    command.set_defaults(run=choose_layers)
 
     command = commands.add_parser("calibrate", help=calibrate_exit.__doc__, description=calibrate_exit.__doc__)
     command.add_argument("network", help="path of a trained network, such as networks/digits-lif")

@@ -234,14 +234,18 @@ class FloatNetwork(nn.Module):
         count = torch.arange(1, timesteps + 1).reshape(-1, 1, 1)
         return Ran(charges.cumsum(0) / count, activations, maps)
 
+    @staticmethod
+    def fan_out(spec: LayerSpec) -> float:
+        """Synapses of ``spec`` that a spike in its source reaches, away from the map's border."""
+        return spec.channels * (spec.kernel / spec.stride) ** 2 if spec.kind == "conv" else spec.channels
+
     def operations(self, ran: Ran) -> Tensor:
         """The share of the synaptic operations of all layers but the first that ``ran`` took, smoothed for training.
 
         A spike in a map costs its fan-out, the taps that read it times the channels they lead to. In place of a count,
         which has no slope, stands the square root of the activation.
         """
-        costs = [spec.channels * (spec.kernel / spec.stride) ** 2 if spec.kind == "conv" else spec.channels
-                 for spec in self.header.layers[1:]]
+        costs = [self.fan_out(spec) for spec in self.header.layers[1:]]
         dense = sum(cost * spikes[0, 0].numel() for cost, spikes in zip(costs, ran.maps))
         return sum(cost * spikes[0, 0].numel() / dense * (spikes + COUNT_EPSILON).sqrt().mean()
                    for cost, spikes in zip(costs, ran.maps))

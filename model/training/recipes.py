@@ -1,11 +1,11 @@
 """What the networks in ``networks/`` are trained with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..network import Coding, NetworkError
 from ..trained import ConvSpec, LinearSpec
 
-__all__ = ["Recipe", "RECIPES", "recipe"]
+__all__ = ["Recipe", "RECIPES", "recipe", "tuning"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,8 @@ class Recipe:
     name : str
     dataset, shape, layers, input_coding, coding, timesteps, leak_shift, reset, start
         Of the network; see :class:`model.trained.Header`.
+    start_from : str
+        The trained network whose weights this one begins with; random ones if none is named.
     levels : int
         Train one timestep whose activations have so many levels, which the spikes of all timesteps then add up to
         (QCFS: Bu et al., ICLR 2022); 0 to train the timesteps themselves.
@@ -78,6 +80,7 @@ class Recipe:
     leak_shift: int = 0
     reset: str = "none"
     start: float = 0.0
+    start_from: str = ""
     levels: int = 0
     policy_of: str = ""
     penalty: float = 1.0
@@ -172,6 +175,12 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=40, flip=True,
            smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),
 )}
+
+
+def tuning(chosen: Recipe, name: str, layers: tuple[ConvSpec | LinearSpec, ...], epochs: int) -> Recipe:
+    """A few epochs of ``chosen`` as it ends, at a tenth of its rate, for a network with other ``layers``."""
+    return replace(chosen, name=name, layers=layers, epochs=epochs, start_from=chosen.name, rate=chosen.rate / 10,
+                   clip_from=0.0, quantise_from=0.0, spike_from=0.0, freeze_from=0.0, unroll_from=0.0)
 
 
 def recipe(name: str) -> Recipe:

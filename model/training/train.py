@@ -34,12 +34,16 @@ class Run:
     recipe : Recipe
     seed : int
         The same seed gives the same network, on one thread of the same machine.
+    start : Trained, optional
+        Begin with these weights instead of random ones.
     """
 
-    def __init__(self, recipe: Recipe, seed: int):
+    def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None):
         torch.manual_seed(seed)
         self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
+        if start:
+            self.network.load_state_dict(FloatNetwork.of(start).state_dict())
         if recipe.fast:
             self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
