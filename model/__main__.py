@@ -13,7 +13,7 @@ from rich.table import Table
 from . import trained
 from .compiler import compile
 from .config import PRESETS, preset
-from .convert import convert
+from .convert import convert, rounded
 from .datasets import Dataset, Split, load
 from .encode import picture_codes
 from .network import Rule
@@ -41,7 +41,7 @@ def train(args) -> None:
             checkpoint.unlink(missing_ok=True)
         start = trained.load(args.out / chosen.start_from) if chosen.start_from else None
         network = train_one(Run(chosen, args.seed, start), load(chosen.dataset), checkpoint, args.out, console)
-        path = trained.save(network, args.out / chosen.name)
+        path = trained.save(rounded(network) if chosen.rounded else network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
         console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
 

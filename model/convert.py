@@ -7,10 +7,10 @@ from torch import Tensor
 
 from .config import Numerics
 from .network import Exit, Layer, Network, NetworkError, Reset, Rule, Unfold
-from .quantise import bias_codes, weight_codes
+from .quantise import bias_codes, weight_codes, weight_values
 from .trained import NORM_EPSILON, LayerSpec, Trained
 
-__all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "unfolded"]
+__all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "rounded", "unfolded"]
 
 # Of a convolution; the kernel of a linear layer covers its map, however large.
 KERNEL_LIMIT = 7
@@ -66,6 +66,21 @@ def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: in
     return unfolded(network) if few and header.layers[0].kind == "conv" else network
 
 
+def rounded(trained: Trained) -> Trained:
+    """``trained`` with its batch norms folded and its weights rounded: it converts to the same network, and lies in a
+    sixth of the space."""
+    header = trained.header
+    layers = tuple(spec.model_copy(update={"batch_norm": False}) for spec in header.layers)
+    tensors = {}
+    for spec, kernel in zip(header.layers, header.kernels()):
+        weight, bias = _folded(trained, spec, kernel)
+        codes, gain = weight_codes(weight, header.weight_grain, per_channel=spec is not header.layers[-1])
+        weight = weight_values(codes, gain, header.weight_grain).float()
+        tensors[f"{spec.name}.weight"] = weight.flatten(1) if spec.kind == "linear" else weight
+        tensors[f"{spec.name}.bias"] = bias.float()
+    return Trained(header.model_copy(update={"layers": layers, "rounded": True}), tensors)
+
+
 def unfolded(network: Network) -> Network:
     """``network`` with the taps of its first layer laid out by whoever brings the picture; it answers the same."""
     first = network.layers[0]
@@ -76,6 +91,17 @@ def unfolded(network: Network) -> Network:
                    layers=(replace(first, weight=taps, stride=1, padding=0), *network.layers[1:]))
 
 
+def _folded(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Weight as a convolution and bias of a layer in float64, with its batch norm folded in."""
+    def tensor(name):
+        return trained.tensors[f"{spec.name}.{name}"].double()
+
+    weight = tensor("weight").reshape(kernel)
+    if not spec.batch_norm:
+        return weight, tensor("bias")
+    return fold(weight, tensor("norm_scale"), tensor("norm_shift"), tensor("norm_mean"), tensor("norm_variance"))
+
+
 def _layer(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...], numerics: Numerics) -> Layer:
     """One layer, with the tensors of its name."""
     header, readout = trained.header, spec is trained.header.layers[-1]
@@ -83,16 +109,7 @@ def _layer(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...], numerics:
         raise NetworkError(f"layer {spec.name}: a kernel is at most {KERNEL_LIMIT} x {KERNEL_LIMIT}, "
                            f"found {spec.kernel} x {spec.kernel}")
 
-    def tensor(name):
-        return trained.tensors[f"{spec.name}.{name}"].double()
-
-    weight = tensor("weight").reshape(kernel)
-    if spec.batch_norm:
-        weight, bias = fold(weight, tensor("norm_scale"), tensor("norm_shift"), tensor("norm_mean"),
-                            tensor("norm_variance"))
-    else:
-        bias = tensor("bias")
-
+    weight, bias = _folded(trained, spec, kernel)
     codes, gain = weight_codes(weight, header.weight_grain, per_channel=not readout)
     bias = bias_codes(bias, gain, numerics)
     low, high = int(bias.min()), int(bias.max())

@@ -1,11 +1,14 @@
 """Logarithmic weight codes: the one rounding that training and conversion share."""
 
+import math
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from .config import NO_SYNAPSE, SIGN_BIT, Numerics
+from .config import CODE_WIDTH, NO_SYNAPSE, SIGN_BIT, Numerics
 
-__all__ = ["weight_codes", "weight_values", "rounded", "bias_codes"]
+__all__ = ["weight_codes", "weight_values", "rounded", "bias_codes", "pack", "unpack"]
 
 
 def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[Tensor, Tensor]:
@@ -59,6 +62,27 @@ def rounded(weight: Tensor, grain: int, per_channel: bool = True) -> Tensor:
     exponent, gain = _exponents(weight.detach(), grain, per_channel)
     magnitude = ((_column(gain, weight) - grain * exponent) / 4).exp2()
     return torch.where(exponent < NO_SYNAPSE, magnitude.copysign(weight.detach()), 0)
+
+
+def pack(codes: Tensor) -> Tensor:
+    """Weight codes without the bits that are not used: eight codes in five bytes, the last byte filled up with zeros.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8
+
+    Returns
+    -------
+    Tensor, uint8, (bytes,)
+    """
+    bits = np.unpackbits(codes.flatten().numpy()[:, None], axis=1)[:, -CODE_WIDTH:]
+    return torch.from_numpy(np.packbits(bits))
+
+
+def unpack(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Weight codes of this shape from :func:`pack`."""
+    bits = np.unpackbits(packed.numpy(), count=math.prod(shape) * CODE_WIDTH).reshape(-1, CODE_WIDTH)
+    return torch.from_numpy(np.packbits(bits, axis=1)[:, 0] >> 8 - CODE_WIDTH).reshape(shape)
 
 
 def _exponents(weight: Tensor, grain: int, per_channel: bool) -> tuple[Tensor, Tensor]:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import safetensors.torch
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from torch import Tensor
 
-from .config import GRAINS
+from .config import CODE_WIDTH, GRAINS
 from .network import Coding, NetworkError
+from .quantise import pack, unpack, weight_codes, weight_values
 
 __all__ = ["VERSION", "NORM_EPSILON", "LayerSpec", "ConvSpec", "LinearSpec", "ExitSpec", "Header", "Trained", "save",
            "load"]
@@ -100,6 +102,9 @@ class Header(_Strict):
         The network whose timesteps this one names: one more than its class (SEENN-II: Li et al., NeurIPS 2023).
     recipe : dict
         What the network was trained with.
+    rounded : bool
+        Weights are those that their codes stand for, and lie as codes in the file: of each layer, ``codes`` as
+        :func:`model.quantise.pack` has them, and ``gain``, int8, ``(out,)``, in place of ``weight``.
     validation_accuracy : tuple of float
         After each timestep, on the pictures that also chose the exit threshold.
     sha256 : str
@@ -122,6 +127,7 @@ class Header(_Strict):
     exit: ExitSpec = ExitSpec()
     seed: int = 0
     recipe: dict[str, Any] = {}
+    rounded: bool = False
     validation_accuracy: tuple[float, ...] = ()
     sha256: str = ""
 
@@ -206,7 +212,8 @@ def save(trained: Trained, path: str | Path) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = safetensors.torch.save({key: value.contiguous() for key, value in trained.tensors.items()})
+    stored = _to_codes(trained) if trained.header.rounded else trained.tensors
+    tensors = safetensors.torch.save({key: value.contiguous() for key, value in stored.items()})
     header = trained.header.model_copy(update={"sha256": hashlib.sha256(tensors).hexdigest()})
     for suffix, data in ((".safetensors", tensors), (".json", (header.model_dump_json(indent=2) + "\n").encode())):
         unfinished = path.with_name(path.name + suffix + ".new")
@@ -239,7 +246,36 @@ def load(path: str | Path) -> Trained:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
         raise NetworkError(f"{tensors_path} is not a safetensors file: {error}") from None
-    return Trained(header, tensors)
+    return Trained(header, _from_codes(header, tensors) if header.rounded else tensors)
+
+
+def _to_codes(trained: Trained) -> dict[str, Tensor]:
+    """The tensors of a rounded network as they lie in its file."""
+    header, stored = trained.header, dict(trained.tensors)
+    for layer in header.layers:
+        weight = stored.pop(f"{layer.name}.weight")
+        codes, gain = weight_codes(weight.double(), header.weight_grain, per_channel=layer is not header.layers[-1])
+        if not weight_values(codes, gain, header.weight_grain).float().equal(weight):
+            raise NetworkError(f"network {header.name} is not rounded: layer {layer.name} has weights without a code")
+        stored |= {f"{layer.name}.codes": pack(codes), f"{layer.name}.gain": gain.to(torch.int8)}
+    return stored
+
+
+def _from_codes(header: Header, stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a rounded network from those in its file."""
+    tensors = dict(stored)
+    for layer, kernel in zip(header.layers, header.kernels()):
+        missing = {f"{layer.name}.codes", f"{layer.name}.gain"} - tensors.keys()
+        if missing:
+            raise NetworkError(f"network {header.name}: the tensor {min(missing)} is missing")
+        codes, gain = tensors.pop(f"{layer.name}.codes"), tensors.pop(f"{layer.name}.gain")
+        size = -(-math.prod(kernel) * CODE_WIDTH // 8)
+        if codes.shape != (size,) or gain.shape != kernel[:1]:
+            raise NetworkError(f"network {header.name}: layer {layer.name} has {codes.numel()} bytes of codes and "
+                               f"{gain.numel()} gains, expected {size} and {kernel[0]}")
+        weight = weight_values(unpack(codes, kernel), gain.int(), header.weight_grain).float()
+        tensors[f"{layer.name}.weight"] = weight.reshape(header.tensor_shapes()[f"{layer.name}.weight"])
+    return tensors
 
 
 def _sentence(path: Path, error: dict) -> str:

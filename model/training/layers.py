@@ -197,9 +197,22 @@ class FloatNetwork(nn.Module):
     def of(cls, trained: Trained) -> "FloatNetwork":
         """``trained`` as it was when its training ended."""
         network = cls(trained.header)
-        network.load_state_dict({f"layers.{name}": tensor.reshape(network.state_dict()[f"layers.{name}"].shape)
-                                 for name, tensor in trained.tensors.items()})
+        network.begin(trained)
         return network
+
+    def begin(self, trained: Trained) -> None:
+        """Take over what ``trained`` computes; where its batch norm is folded, there is one that changes nothing."""
+        tensors = dict(trained.tensors)
+        for name, layer in self.layers.items():
+            bias = tensors.get(f"{name}.bias")
+            if layer.spec.batch_norm and bias is not None:
+                del tensors[f"{name}.bias"]
+                tensors |= {f"{name}.norm_scale": torch.ones_like(bias), f"{name}.norm_shift": bias,
+                            f"{name}.norm_mean": torch.zeros_like(bias),
+                            f"{name}.norm_variance": torch.full_like(bias, 1 - NORM_EPSILON)}
+        shapes = {name: value.shape for name, value in self.state_dict().items()}
+        self.load_state_dict({f"layers.{name}": tensor.reshape(shapes[f"layers.{name}"])
+                              for name, tensor in tensors.items()})
 
     def forward(self, images: Tensor, stage: Stage = Stage()) -> Ran:
         """Run all timesteps, one layer after the other.

@@ -43,6 +43,8 @@ class Recipe:
         Share of the target that goes to all classes alike; of a policy, what a unit of its entropy is worth.
     fast : bool
         Convolve in bfloat16 where this machine has instructions for it, and round weights in float32.
+    rounded : bool
+        Keep the result folded and rounded, in a sixth of the space; see :func:`model.convert.rounded`.
     average : float
         Share that the averaged weights, which are the result, keep at every step.
     clip_from : float
@@ -94,6 +96,7 @@ class Recipe:
     momentum: float = 0.0
     smoothing: float = 0.0
     fast: bool = False
+    rounded: bool = False
     average: float = 0.998
     clip_from: float = 0.0
     quantise_from: float = 0.0
@@ -170,7 +173,7 @@ RECIPES = {made.name: made for made in (
            layers=convolutions(8, "stride", 16, "stride", 16, "stride", classes=4), epochs=20,
            smoothing=0.05, **CAT | {"shift": 0.0}),
     Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=18, momentum=0.9,
-           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {
+           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **CAT | {
                "batch": 256, "rate": 0.1, "clip_from": 0.45, "quantise_from": 0.65, "shift": 3.0}),
     Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=40, flip=True,
            smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),

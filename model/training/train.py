@@ -43,7 +43,7 @@ class Run:
         self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
         if start:
-            self.network.load_state_dict(FloatNetwork.of(start).state_dict())
+            self.network.begin(start)
         if recipe.fast:
             self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)

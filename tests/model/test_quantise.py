@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.config import GRAINS, NO_SYNAPSE, SIGN_BIT, Numerics
-from model.quantise import bias_codes, weight_codes, weight_values
+from model.quantise import bias_codes, pack, unpack, weight_codes, weight_values
 
 
 def code_of(weight, scale, grain):
@@ -63,3 +63,14 @@ def test_a_bias_is_in_units_of_its_columns_scale():
     bias, gain = torch.tensor([1.0, -0.5, 1 / 4096 * 0.6]), torch.tensor([0, 4, 0], dtype=torch.int32)
     assert bias_codes(bias, gain, Numerics()).tolist() == [4096, -1024, 1]
     assert bias_codes(bias, gain, Numerics(fraction_width=8)).tolist() == [256, -64, 0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1000])
+def test_packed_codes_take_five_bits_and_come_back(count):
+    codes = torch.randint(32, (count,), dtype=torch.uint8, generator=torch.Generator().manual_seed(count))
+    packed = pack(codes)
+    assert packed.shape == (-(-count * 5 // 8),) and unpack(packed, (count,)).equal(codes)
+
+
+def test_packed_codes_lie_one_behind_the_other_from_the_highest_bit_on():
+    assert pack(torch.tensor([0b10101, 0b00011], dtype=torch.uint8)).tolist() == [0b10101000, 0b11000000]

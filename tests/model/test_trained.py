@@ -1,9 +1,13 @@
+import hashlib
 import json
+import math
 import re
 
 import pytest
+import safetensors.torch
 import torch
 
+from model.convert import convert, rounded
 from model.network import NetworkError
 from model.trained import ConvSpec, LinearSpec, Trained, load, save
 from tests.model.networks import random_trained
@@ -130,3 +134,47 @@ def test_refuses_two_layers_of_one_name():
 def test_refuses_a_layer_that_leaves_nothing():
     with refuses("layer conv: nothing is left of its map"):
         random_trained(layers=(ConvSpec(name="conv", channels=2, kernel=3, pool=3), LinearSpec(name="r", channels=2)))
+
+
+def same_network(one, other):
+    return all(a.weight.equal(b.weight) and a.gain.equal(b.gain) and a.bias.equal(b.bias)
+               for a, b in zip(convert(one).layers, convert(other).layers, strict=True))
+
+
+def test_a_rounded_network_converts_to_the_same_and_needs_five_bits_a_weight(tmp_path):
+    trained = random_trained()
+    folded = rounded(trained)
+    assert same_network(folded, trained) and not any(layer.batch_norm for layer in folded.header.layers)
+    save(folded, tmp_path / "rounded")
+    again = load(tmp_path / "rounded")
+    assert same_network(again, trained)
+    assert all(again.tensors[name].equal(tensor) for name, tensor in folded.tensors.items())
+    stored = safetensors.torch.load_file(tmp_path / "rounded.safetensors")
+    for layer, kernel in zip(folded.header.layers, folded.header.kernels()):
+        assert stored[f"{layer.name}.codes"].shape == (-(-math.prod(kernel) * 5 // 8),)
+        assert f"{layer.name}.weight" not in stored
+
+
+def test_refuses_to_save_as_rounded_what_is_not(tmp_path):
+    trained = rounded(random_trained())
+    trained.tensors["hidden.weight"][0, 0] += 0.001
+    with pytest.raises(NetworkError, match="network small is not rounded: layer hidden has weights without a code"):
+        save(trained, tmp_path / "rounded")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda stored: stored.pop("hidden.gain"), "network small: the tensor hidden.gain is missing"),
+    (lambda stored: stored.update({"hidden.codes": stored["hidden.codes"][:-1]}),
+     r"network small: layer hidden has \d+ bytes of codes and 7 gains, expected \d+ and 7"),
+])
+def test_refuses_a_rounded_network_without_its_codes(tmp_path, change, message):
+    path = save(rounded(random_trained()), tmp_path / "rounded")
+    tensors = path.with_suffix(".safetensors")
+    stored = safetensors.torch.load_file(tensors)
+    change(stored)
+    tensors.write_bytes(safetensors.torch.save(stored))
+    header = json.loads(path.read_text())
+    path.write_text(json.dumps(header | {"sha256": hashlib.sha256(tensors.read_bytes()).hexdigest()}))
+    with pytest.raises(NetworkError, match=message):
+        load(tmp_path / "rounded")
