@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--image", action="append", default=[], metavar="NETWORK=FILE",
                          help="load this file on the processor instead of the freshly compiled image")
     command.add_argument("--out", type=Path, default=Path("build/compare"), help="default: %(default)s")
+    command.add_argument("--record", action="store_true",
+                         help="keep what each network came to in results/compare-NETWORK.json, too")
     command.set_defaults(run=run_compare)
 
     command = commands.add_parser("cycles", help=cycles.__doc__, description=cycles.__doc__)
@@ -70,7 +72,7 @@ def run_compare(args) -> bool:
             raise ValueError(f"--image takes NETWORK=FILE, not {option!r}")
         files[name] = Path(file)
     return compare(args.networks or list(NETWORKS), config=args.config, images=args.images, waves=args.waves,
-                   image_files=files, out=args.out)
+                   image_files=files, out=args.out, recorded=args.record)
 
 
 def main(argv: list[str] | None = None) -> int:

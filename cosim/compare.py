@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from model import processor
+from model import processor, record
 from model.compiler import compile
 from model.config import SILENT, ProcessorConfig, preset
 from model.convert import convert
@@ -95,7 +95,7 @@ class Job:
 
 
 def compare(names: list[str], *, config: str = "default", images: int | None = None, waves: int | None = None,
-            image_files: dict[str, Path] | None = None, out: Path = ROOT / "build" / "compare",
+            image_files: dict[str, Path] | None = None, out: Path = ROOT / "build" / "compare", recorded: bool = False,
             console: Console | None = None) -> bool:
     """Run networks on the exported Verilog, over the bus, and hold every number against the golden model.
 
@@ -114,6 +114,8 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
         Load this file, by name of the network, instead of the freshly compiled image.
     out : Path
         Where results, page and logs go.
+    recorded : bool
+        Keep what each network came to in ``results/compare-<network>.json``, too.
 
     Returns
     -------
@@ -147,11 +149,15 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     if waves is not None:
         for job in jobs:
             console.print(f"waves of picture {waves}: {job.folder / 'dump.vcd'}")
-    results = Results(command=" ".join(["python -m cosim compare", *sys.argv[2:]]), commit=_commit(), config=config,
+    results = Results(command=_command(), commit=_commit(), config=config,
                       columns=cfg.group_columns, walkers=cfg.walkers,
                       verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
                       networks=tuple(_result(job, cfg) for job in jobs))
     report.write(results, out)
+    if recorded:
+        for network in results.networks:
+            path = record.write(f"compare-{network.network}", _command(), _summary(results, network))
+            console.print(f"wrote {path}", highlight=False)
     console.print(report.table(results))
     console.print(f"results and page: {out / 'results.json'}, {out / 'index.html'}", highlight=False)
     return True
@@ -234,6 +240,17 @@ def _result(job: Job, cfg: ProcessorConfig) -> NetworkResult:
         simulated_cycles_per_second=speed, cycles_after=cycles_after, cycles_after_images=job.budget_images,
         sweep=_sweep(network, golden, labels, cycles_after),
         rasters=_rasters(job, golden, decision, labels), pictures=pictures)
+
+
+def _command() -> str:
+    return " ".join(["nox -s compare", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
+
+
+def _summary(results: Results, network: NetworkResult) -> dict:
+    """What is kept of a network: all but its single pictures."""
+    kept = network.model_dump(mode="json", exclude={"pictures", "rasters", "sweep", "simulated_cycles_per_second"})
+    return {"config": results.config, "columns": results.columns, "walkers": results.walkers,
+            "verilog_sha256": results.verilog_sha256, **kept}
 
 
 def _sweep(network: Network, golden: processor.Trace, labels, cycles_after) -> tuple[SweepPoint, ...]:
