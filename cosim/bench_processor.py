@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import cocotb
+import torch
 from cocotb.triggers import RisingEdge
 from cocotb.utils import get_sim_time
 
@@ -34,9 +35,8 @@ async def every_number_agrees(dut):
 
     host = Host(dut, cfg)
     await host.reset()
-    await host.load_image(Image.from_bytes(Path(job["image"]).read_bytes()))
 
-    async def check(position, decision):
+    async def check(position, decision, network=network, codes=codes):
         """Run one picture and hold it against the model."""
         index = job["indices"][position]
         try:
@@ -50,25 +50,47 @@ async def every_number_agrees(dut):
             raise DisagreementError(f"network {network.name}, image {index}, {place or difference}")
         return result
 
+    async def budget(timesteps):
+        """Stop the runs that follow after so many timesteps."""
+        await host.write("exit", Rule.BUDGET)
+        await host.write("network", len(network.layers) | timesteps << 8 | network.classes << 16)
+
+    async def ask_policy():
+        """Run every picture through the policy; what it costs, and the timesteps it names."""
+        policy = convert(load(job["policy"]))
+        codes = test_pictures(policy, max(job["indices"]) + 1)[0][job["indices"]]
+        decision = processor.run(policy, codes, cfg)
+        await host.load_image(Image.from_bytes(Path(job["policy_image"]).read_bytes()))
+        results = [await check(position, decision, policy, codes) for position in range(len(codes))]
+        return [result.counters for result in results], [result.class_index + 1 for result in results]
+
     try:
         with open(job["progress"], "w") as progress:
             began, began_ns = time.perf_counter(), get_sim_time("ns")
+            if "policy" in job:
+                spent, named = await ask_policy()
+                decision = processor.decide(network, golden, exit=Exit(), budget=torch.tensor(named))
+            await host.load_image(Image.from_bytes(Path(job["image"]).read_bytes()))
             for position, index in enumerate(job["indices"]):
+                if "policy" in job:
+                    await budget(named[position])
                 result = await check(position, decision)
+                counters = result.counters
+                if "policy" in job:
+                    counters = {name: count + spent[position][name] for name, count in counters.items()}
                 line = {"index": index, "label": int(labels[index]), "class_index": result.class_index,
-                        "timesteps": result.timestep, **result.counters}
+                        "timesteps": result.timestep, **counters}
                 print(json.dumps({"picture": line}), file=progress, flush=True)
             speed = (get_sim_time("ns") - began_ns) / CLOCK_PERIOD_NS / (time.perf_counter() - began)
             print(json.dumps({"cycles_per_second": speed}), file=progress, flush=True)
 
             # What a run costs that stops after each timestep: a budget stops all pictures there.
-            await host.write("exit", Rule.BUDGET)
-            for budget in range(1, network.timesteps + 1) if job["budget_images"] else ():
-                stopped = processor.decide(network, golden, exit=Exit(), budget=budget)
-                await host.write("network", len(network.layers) | budget << 8 | network.classes << 16)
+            for timesteps in range(1, network.timesteps + 1) if job["budget_images"] else ():
+                stopped = processor.decide(network, golden, exit=Exit(), budget=timesteps)
+                await budget(timesteps)
                 cycles = [(await check(position, stopped)).counters["cycles"]
                           for position in range(job["budget_images"])]
-                print(json.dumps({"budget": budget, "cycles": cycles}), file=progress, flush=True)
+                print(json.dumps({"budget": timesteps, "cycles": cycles}), file=progress, flush=True)
     except DisagreementError as error:
         Path(job["disagreement"]).write_text(str(error))
         raise

@@ -46,6 +46,8 @@ class Job:
 
     Parameters
     ----------
+    name : str
+        Of the network, or of the policy that names its timesteps.
     path : Path
         Of the trained network, without suffix.
     network : Network
@@ -55,13 +57,21 @@ class Job:
         Pictures of the test split.
     folder : Path
         Where the bench runs.
+    policy : Network, optional
+        Runs first, and names the timesteps of each picture.
+    policy_path, policy_image : Path, optional
+        Of the policy.
     """
 
+    name: str
     path: Path
     network: Network
     image: Path
     indices: list[int]
     folder: Path
+    policy: Network | None = None
+    policy_path: Path | None = None
+    policy_image: Path | None = None
 
     @property
     def progress(self) -> Path:
@@ -75,13 +85,16 @@ class Job:
 
     @property
     def budget_images(self) -> int:
-        return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 else 0
+        return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 and not self.policy else 0
 
     def parameters(self, config: str) -> dict:
         """What :mod:`cosim.bench_processor` is told."""
-        return {"network": str(self.path.absolute()), "image": str(self.image.absolute()), "config": config,
-                "indices": self.indices, "budget_images": self.budget_images,
-                "progress": str(self.progress.absolute()), "disagreement": str(self.disagreement.absolute())}
+        files = {"network": self.path, "image": self.image, "progress": self.progress,
+                 "disagreement": self.disagreement}
+        if self.policy:
+            files |= {"policy": self.policy_path, "policy_image": self.policy_image}
+        return {**{name: str(path.absolute()) for name, path in files.items()}, "config": config,
+                "indices": self.indices, "budget_images": self.budget_images}
 
     def steps(self) -> int:
         """Runs of the processor in this job."""
@@ -131,7 +144,7 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     cfg = preset(config)
     out.mkdir(parents=True, exist_ok=True)
     jobs = [_job(name, cfg, images, waves, image_files or {}, out) for name in names]
-    if len({job.network.name for job in jobs}) < len(jobs):
+    if len({job.name for job in jobs}) < len(jobs):
         raise ValueError("each network can be compared once")
 
     with console.status(f"exporting Verilog of configuration {config}"):
@@ -166,22 +179,34 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
 def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None, image_files: dict[str, Path],
          out: Path) -> Job:
     path = ROOT / "networks" / name if "/" not in name else Path(name)
-    network = convert(load(path))
+    trained, policy = load(path), {}
+    name = trained.header.name
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if trained.header.policy_of:
+        policy = {"policy": convert(trained), "policy_path": path}
+        policy["policy_image"] = _image(policy["policy"], cfg, image_files, folder)
+        path = path.parent / trained.header.policy_of
+        trained = load(path)
+    network = convert(trained)
     count = images if waves is None else waves + 1
     if count is not None and count < 1:
         raise ValueError(f"--images must be at least 1, not {images}" if waves is None else
                          f"--waves must be at least 0, not {waves}")
     codes, labels = test_pictures(network, count)
-    folder = out / network.name
-    folder.mkdir(parents=True, exist_ok=True)
-    image = compile(network, cfg)
-    file = folder / f"{network.name}.image"
+    indices = list(range(len(labels))) if waves is None else [waves]
+    return Job(name=name, path=path, network=network, image=_image(network, cfg, image_files, folder),
+               indices=indices, folder=folder, **policy)
+
+
+def _image(network: Network, cfg: ProcessorConfig, image_files: dict[str, Path], folder: Path) -> Path:
+    """The file that the gateware loads for ``network``: freshly compiled, unless there is one of its name."""
+    image, file = compile(network, cfg), folder / f"{network.name}.image"
     file.write_bytes(image.to_bytes())
     if network.name in image_files:
         file = image_files[network.name]
         Image.from_bytes(file.read_bytes()).check(cfg)
-    indices = list(range(len(labels))) if waves is None else [waves]
-    return Job(path=path, network=network, image=file, indices=indices, folder=folder)
+    return file
 
 
 def _run(jobs: list[Job], simulation: Simulation, config: str, console: Console) -> list[tuple[Job, str]]:
@@ -194,7 +219,7 @@ def _run(jobs: list[Job], simulation: Simulation, config: str, console: Console)
             job.progress.unlink(missing_ok=True)
             job.disagreement.unlink(missing_ok=True)
             run = pool.submit(simulation.run, "cosim.bench_processor", job.folder, parameters=job.parameters(config))
-            runs.append((job, run, progress.add_task(job.network.name, total=job.steps())))
+            runs.append((job, run, progress.add_task(job.name, total=job.steps())))
         for job, run, _ in runs:
             while True:
                 try:
@@ -221,24 +246,29 @@ def _result(job: Job, cfg: ProcessorConfig) -> NetworkResult:
     codes, labels = test_pictures(network, max(job.indices) + 1)
     codes, labels = codes[job.indices], labels[job.indices]
     golden = processor.trace(network, codes, cfg, keep_maps=True)
-    decision = processor.decide(network, golden)
+    if job.policy:
+        named = processor.run(job.policy, test_pictures(job.policy, max(job.indices) + 1)[0][job.indices], cfg)
+        decision = processor.decide(network, golden, exit=Exit(), budget=named.classes + 1)
+    else:
+        decision = processor.decide(network, golden)
     cycles = [picture.cycles for picture in pictures]
     operations = [picture.synaptic_operations for picture in pictures]
     return NetworkResult(
-        network=network.name, images=len(pictures),
+        network=job.name, images=len(pictures),
         golden_accuracy=(decision.classes == labels).double().mean().item(),
         rtl_accuracy=statistics.fmean(picture.class_index == picture.label for picture in pictures),
         # The bench stops at the first difference, so every picture that has a line agreed in everything.
         agreement={name: Agreement(equal=len(pictures), of=len(job.indices)) for name in QUANTITIES},
         timesteps=network.timesteps,
         slots=max((layer.coding.window for layer in network.layers if not layer.readout), default=1),
-        exit_rule=network.exit.rule.name.lower(), exit_threshold=network.exit.threshold,
+        exit_rule="policy" if job.policy else network.exit.rule.name.lower(),
+        exit_threshold=0.0 if job.policy else network.exit.threshold,
         average_timesteps=statistics.fmean(picture.timesteps for picture in pictures),
         cycles_min=min(cycles), cycles_median=statistics.median(cycles), cycles_max=max(cycles),
         synaptic_operations=statistics.fmean(operations),
         busy_columns=sum(operations) / (sum(cycles) * cfg.group_columns),
         simulated_cycles_per_second=speed, cycles_after=cycles_after, cycles_after_images=job.budget_images,
-        sweep=_sweep(network, golden, labels, cycles_after),
+        sweep=() if job.policy else _sweep(network, golden, labels, cycles_after),
         rasters=_rasters(job, golden, decision, labels), pictures=pictures)
 
 

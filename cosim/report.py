@@ -39,7 +39,8 @@ BINS = 40
 # When a network stops, by exit rule; the sweep's axis has the unit.
 STOPS = {"budget": "after its last timestep", "entropy": "when the entropy of its answer is below {} bits",
          "probability": "when its largest class probability is above {}",
-         "margin": "when its two best classes are more than {} bits apart"}
+         "margin": "when its two best classes are more than {} bits apart",
+         "policy": "after as many as its policy names, whose cycles are counted, too"}
 AXES = {"entropy": "exit threshold: entropy (bits)", "probability": "exit threshold: probability",
         "margin": "exit threshold: margin (bits)"}
 

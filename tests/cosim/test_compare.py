@@ -8,12 +8,19 @@ import pytest
 from cosim.__main__ import main
 from cosim.compare import ROOT
 from cosim.pictures import test_pictures as pictures
+from model import record
 from model.compiler import compile
 from model.config import CODE_WIDTH, GRANULE_WIDTH, SIGN_BIT, SILENT, Target, preset
 from model.convert import convert
-from model.network import NetworkError
-from model.processor import trace
-from model.trained import load
+from model.datasets import Split
+from model.datasets import load as load_dataset
+from model.encode import picture_codes
+from model.network import Exit, NetworkError
+from model.processor import decide, run, trace
+from model.trained import load, save
+from model.training import policy
+from model.training.recipes import CAT, Recipe, convolutions
+from model.training.train import Run
 
 NETWORK = "digits-ttfs"
 LAYER = "conv2"
@@ -78,12 +85,41 @@ def test_agrees_and_writes_results(tmp_path, capsys):
     assert "digits-lif" in capsys.readouterr().out
 
 
+def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
+    layers = convolutions(4, "stride", 4, "stride", classes=4)
+    chosen = Recipe(name="digits-policy", policy_of="digits-lif", layers=layers, epochs=3, smoothing=0.3,
+                    **CAT | {"fast": False})
+    digits, lif = load_dataset("digits"), load(ROOT / "networks" / "digits-lif")
+    named = Run(chosen, seed=1).finish(policy.task(lif, digits.train, 1.0, 4.0), tmp_path / "checkpoint.pt",
+                                       lambda epoch, loss: None)
+    for trained in (lif, named):
+        save(trained, tmp_path / trained.header.name)
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    assert main(["compare", str(tmp_path / "digits-policy"), "--config", "tiny", "--images", "12", "--record",
+                 "--out", str(tmp_path)]) == 0
+
+    network, = json.loads((tmp_path / "results.json").read_text())["networks"]
+    assert all(agreement == {"equal": 12, "of": 12} for agreement in network["agreement"].values())
+    first = Split(digits.test.images[:12], digits.test.labels[:12])
+    decision = policy.follow(named, lif, first)
+    spent = run(convert(named), picture_codes(first.images, convert(named)), preset("tiny"))
+    follows = decide(convert(lif), trace(convert(lif), picture_codes(first.images, convert(lif)), preset("tiny")),
+                     exit=Exit(), budget=decision.timesteps)
+    assert [picture["timesteps"] for picture in network["pictures"]] == decision.timesteps.tolist()
+    assert [picture["cycles"] for picture in network["pictures"]] == [
+        int(one.sum() + other.sum()) for one, other in zip(spent.cycles["cycles"], follows.cycles["cycles"])]
+    assert (network["network"], network["exit_rule"]) == ("digits-policy", "policy")
+    kept = record.read("compare-digits-policy")
+    assert kept["agreement"]["cycles"] == {"equal": 12, "of": 12} and "pictures" not in kept
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["compare", "digits-nothing"], r"digits-nothing"),
-    (["compare", "--images", "0"], r"--images must be between 1 and 360, not 0"),
-    (["compare", "--images", "361"], r"--images must be between 1 and 360, not 361"),
-    (["compare", "--waves", "360"], r"--waves must name a picture between 0 and 359, not 360"),
-    (["compare", "--config", "huge"], r"there is no configuration called 'huge'; there are tiny, default"),
+    (["compare", "--images", "0"], r"--images must be at least 1, not 0"),
+    (["compare", "--images", "361"], r"the test split of digits has 360 pictures, 361 were asked for"),
+    (["compare", "--waves", "-1"], r"--waves must be at least 0, not -1"),
+    (["compare", "--waves", "360"], r"the test split of digits has 360 pictures, 361 were asked for"),
+    (["compare", "--config", "huge"], r"there is no configuration called 'huge'; there are tiny, default, large"),
     (["compare", "--image", "digits-ttfs"], r"--image takes NETWORK=FILE, not 'digits-ttfs'"),
     (["compare", "--image", "digits-ttfs=/nowhere/x.image"], r"/nowhere/x.image"),
     (["compare", NETWORK, NETWORK], r"each network can be compared once"),
