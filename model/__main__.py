@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import runpy
 import sys
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import trained
+from .ann import from_torch
 from .compiler import compile
 from .config import PRESETS, preset
 from .convert import convert, rounded
-from .datasets import Dataset, Split, load
+from .datasets import DATASETS, Dataset, Split, load
 from .encode import picture_codes
 from .network import Rule
 from .processor import run
@@ -69,6 +71,30 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, networks: Path, console
     if chosen.policy_of:
         return policy.validated(network, target, data.validation)
     return validated(network, data.validation, chosen.exit_rule)
+
+
+def import_ann(args) -> None:
+    """Convert a trained PyTorch network with ReLUs, without retraining, and say what it loses."""
+    file, colon, function = args.module.partition(":")
+    if not colon or not Path(file).is_file():
+        raise ValueError(f"the network is FILE.py:FUNCTION, and there is no file {file}" if colon else
+                         f"the network is FILE.py:FUNCTION, not {args.module!r}")
+    made = runpy.run_path(file).get(function)
+    if not callable(made):
+        raise ValueError(f"{file} has no function {function}")
+    module, data, console = made(), load(args.dataset), Console()
+    if not isinstance(module, torch.nn.Sequential):
+        raise ValueError(f"{args.module} must give a torch.nn.Sequential, not {type(module).__name__}")
+    network = from_torch(module.eval(), data.train.images[::max(len(data.train) // 1000, 1)], name=args.name,
+                         dataset=args.dataset)
+    images, labels = data.validation.images, data.validation.labels
+    with torch.no_grad():
+        before = sum((module(batch).argmax(1) == of_batch).sum().item()
+                     for batch, of_batch in zip(images.split(250), labels.split(250))) / len(labels)
+    network = validated(network, data.validation, "budget")
+    after, = network.header.validation_accuracy
+    console.print(f"{args.name}: validation accuracy {before:.2%} in PyTorch, {after:.2%} with first spikes and 5-bit "
+                  f"weights; wrote {trained.save(network, args.out / args.name)}", soft_wrap=True)
 
 
 def choose_layers(args) -> None:
@@ -157,6 +183,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")
     command.set_defaults(run=train)
+
+    command = commands.add_parser("import", help=import_ann.__doc__, description=import_ann.__doc__)
+    command.add_argument("module", metavar="FILE.py:FUNCTION", help="a function that gives a trained nn.Sequential, "
+                                                                    "which reads pixels between 0 and 1")
+    command.add_argument("name", help="of the new network")
+    command.add_argument("--dataset", required=True, help=f"one of {', '.join(DATASETS)}")
+    command.add_argument("--out", type=Path, default=Path("networks"), help="where the network goes")
+    command.set_defaults(run=import_ann)
 
     command = commands.add_parser("layerwise", help=choose_layers.__doc__, description=choose_layers.__doc__)
     command.add_argument("network", type=Path, help="path of a trained network, such as networks/digits-lif")

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from model.__main__ import main
 from model.ann import from_torch
 from model.convert import convert
 from model.datasets import load
 from model.network import NetworkError
+from model.trained import load as load_trained
 from model.training.measure import accuracies, observe
 
 
@@ -90,3 +92,41 @@ def test_names_what_has_no_counterpart(layers, message):
 def test_refuses_a_share_that_is_none():
     with pytest.raises(NetworkError, match="the share of activations that are kept lies between 0 and 1, not 0"):
         from_torch(nn.Sequential(nn.Linear(64, 10)), torch.rand(4, 1, 8, 8), name="plain", dataset="digits", kept=0)
+
+
+def test_the_command_says_what_is_lost(tmp_path, trained_ann, capsys):
+    torch.save(trained_ann.state_dict(), tmp_path / "weights.pt")
+    (tmp_path / "mine.py").write_text(f"""
+import torch
+from torch import nn
+
+def make():
+    ann = nn.Sequential(
+        nn.Sequential(nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()),
+        nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.1), nn.Flatten(),
+        nn.Linear(512, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
+    ann.load_state_dict(torch.load("{tmp_path / 'weights.pt'}", weights_only=True))
+    return ann
+""")
+    command = ["import", f"{tmp_path / 'mine.py'}:make", "plain", "--dataset", "digits", "--out", str(tmp_path)]
+    assert main(command) == 0
+    before, after = re.search(r"plain: validation accuracy ([\d.]+)% in PyTorch, ([\d.]+)% with first spikes",
+                              capsys.readouterr().out).groups()
+    written = load_trained(tmp_path / "plain")
+    assert written.header.validation_accuracy == (pytest.approx(float(after) / 100, abs=1e-4),)
+    assert float(before) > 97
+
+
+@pytest.mark.parametrize("module, message", [
+    ("mine.py", "the network is FILE.py:FUNCTION, not 'mine.py'"),
+    ("/nowhere/mine.py:make", "the network is FILE.py:FUNCTION, and there is no file /nowhere/mine.py"),
+    (f"{__file__}:nothing", f"{__file__} has no function nothing"),
+    (f"{__file__}:a_module", f"{__file__}:a_module must give a torch.nn.Sequential, not ReLU"),
+])
+def test_the_command_refuses_in_one_sentence(module, message, capsys):
+    assert main(["import", module, "plain", "--dataset", "digits"]) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def a_module():
+    return nn.ReLU()
