@@ -10,7 +10,6 @@ from rtl.area import LIBRARIES
 from rtl.cost_report import plot, tables
 
 FIGURES = record.read("synth")
-pytestmark = pytest.mark.skipif(FIGURES is None, reason="nox -s synth has not been run on this gateware")
 QUANTITIES = {
     "ECP5 cells": lambda columns: FIGURES["ecp5"][columns]["mapped"]["cells"],
     "LUT4": lambda columns: FIGURES["ecp5"][columns]["mapped"]["LUT4"],
