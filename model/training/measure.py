@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..config import preset
+from ..config import PRESETS, ProcessorConfig
 from ..datasets import Split
 from ..encode import picture_codes
 from ..network import Network
@@ -11,9 +11,9 @@ from ..processor import Trace, trace
 __all__ = ["observe", "accuracies"]
 
 
-def observe(network: Network, split: Split) -> Trace:
-    """All timesteps of ``network`` on ``split``; no logit depends on the processor's size."""
-    return trace(network, picture_codes(split.images, network), preset("default"))
+def observe(network: Network, split: Split, cfg: ProcessorConfig = PRESETS["default"]) -> Trace:
+    """All timesteps of ``network`` on ``split``; cycles, but no logit, depend on the processor's size."""
+    return trace(network, picture_codes(split.images, network), cfg)
 
 
 def accuracies(observed: Trace, labels: Tensor) -> list[float]:

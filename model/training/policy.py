@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..config import PRESETS, ProcessorConfig
 from ..convert import convert
 from ..datasets import Split
 from ..network import Exit, NetworkError
@@ -64,8 +65,16 @@ def task(trained: Trained, split: Split, penalty: float, weight: float) -> Split
     return Split(split.images, costs(right, penalty, weight))
 
 
-def follow(policy: Trained, trained: Trained, split: Split) -> Decision:
-    """What the processor answers if ``policy`` names the timesteps of every picture; without the policy's own cycles.
+def follow(policy: Trained, trained: Trained, split: Split,
+           cfg: ProcessorConfig = PRESETS["default"]) -> tuple[Decision, Decision]:
+    """What the processor answers if ``policy`` names the timesteps of every picture.
+
+    Returns
+    -------
+    named : Decision
+        Of the policy: classes are timesteps less one.
+    decision : Decision
+        Of the network that follows it, without the policy's work.
 
     Raises
     ------
@@ -75,13 +84,13 @@ def follow(policy: Trained, trained: Trained, split: Split) -> Decision:
     if policy.header.policy_of != trained.header.name:
         raise NetworkError(f"network {policy.header.name} names the timesteps of {policy.header.policy_of!r}, "
                            f"not of {trained.header.name!r}")
-    network = convert(trained)
-    named = observe(convert(policy), split).logits[:, -1].argmax(1) + 1
-    return decide(network, observe(network, split), exit=Exit(), budget=named)
+    first, network = convert(policy), convert(trained)
+    named = decide(first, observe(first, split, cfg))
+    return named, decide(network, observe(network, split, cfg), exit=Exit(), budget=named.classes + 1)
 
 
 def validated(policy: Trained, trained: Trained, split: Split) -> Trained:
     """``policy`` with the validation accuracy of the network that follows it."""
-    decision = follow(policy, trained, split)
+    _, decision = follow(policy, trained, split)
     accuracy = (decision.classes == split.labels).double().mean().item()
     return replace(policy, header=policy.header.model_copy(update={"validation_accuracy": (accuracy,)}))

@@ -72,9 +72,9 @@ def test_learns_to_name_the_timesteps_that_are_enough(data, tmp_path):
 def test_the_network_follows_the_policy(data, lif, tmp_path):
     named = Run(POLICY, seed=1).finish(policy.task(lif, data.train, 1.0, 4.0), tmp_path / "checkpoint.pt",
                                        lambda epoch, loss: None)
-    decision = policy.follow(named, lif, data.validation)
-    timesteps = observe(convert(named), data.validation).logits[:, -1].argmax(1) + 1
-    assert decision.timesteps.equal(timesteps)
+    asked, decision = policy.follow(named, lif, data.validation)
+    assert asked.classes.equal(observe(convert(named), data.validation).logits[:, -1].argmax(1))
+    assert decision.timesteps.equal(asked.classes + 1)
     accuracy = (decision.classes == data.validation.labels).double().mean().item()
     assert accuracy > 0.95
     assert policy.validated(named, lif, data.validation).header.validation_accuracy == (accuracy,)

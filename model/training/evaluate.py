@@ -1,0 +1,103 @@
+"""What a trained network is worth on a whole test set: accuracy, timesteps and work, in the golden model."""
+
+from dataclasses import asdict, dataclass
+
+from torch import Tensor
+
+from ..config import ProcessorConfig
+from ..convert import convert
+from ..datasets import Dataset
+from ..network import Exit
+from ..processor import Decision, decide
+from ..trained import Trained
+from .calibrate import RULES, points
+from .measure import observe
+from .policy import follow
+
+__all__ = ["TARGETS", "Worth", "evaluate", "evaluate_policy"]
+
+# Average timesteps that thresholds are calibrated for, as shares of the way from one to all of them.
+TARGETS = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """Means over the pictures of a split.
+
+    Parameters
+    ----------
+    accuracy : float
+        Share of right answers.
+    timesteps, cycles, events, synaptic_operations, spikes, neurons : float
+        Of a picture.
+    """
+
+    accuracy: float
+    timesteps: float
+    cycles: float
+    events: float
+    synaptic_operations: float
+    spikes: float
+    neurons: float
+
+    @classmethod
+    def of(cls, decision: Decision, labels: Tensor) -> "Worth":
+        """What ``decision`` is worth."""
+        return cls(accuracy=_mean(decision.classes == labels), timesteps=_mean(decision.timesteps),
+                   cycles=_mean(decision.cycles["cycles"].sum(1)),
+                   **{name: _mean(counter.sum(1)) for name, counter in decision.counters.items()})
+
+    def plus(self, other: "Worth") -> "Worth":
+        """With the work of ``other``, which ran before."""
+        work = {name: value + getattr(other, name) for name, value in asdict(self).items()
+                if name not in ("accuracy", "timesteps")}
+        return Worth(accuracy=self.accuracy, timesteps=self.timesteps, **work)
+
+
+def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
+    """The worth of ``trained`` on the test split: as it stops, after every timestep, and with other thresholds.
+
+    Thresholds are chosen on the validation split, for average timesteps between one and all of them.
+
+    Returns
+    -------
+    dict
+        ``chosen``: a Worth. ``after``: a list of Worth, one for each timestep at which all pictures stop.
+        ``thresholds``: by rule, a list of Worth with the ``threshold``. All as plain JSON values.
+    """
+    network = convert(trained)
+    observed = observe(network, data.test, cfg)
+    labels = data.test.labels
+    figures = {"chosen": asdict(Worth.of(decide(network, observed), labels)),
+               "after": [asdict(Worth.of(decide(network, observed, exit=Exit(), budget=k), labels))
+                         for k in range(1, network.timesteps + 1)],
+               "thresholds": {}}
+    if network.timesteps == 1:
+        return figures
+    validation = observe(network, data.validation, cfg)
+    for rule in RULES:
+        swept = list(points(network, validation, data.validation.labels, rule))
+        found = (next((point for point in swept if point.timesteps <= 1 + target * (network.timesteps - 1)), None)
+                 for target in TARGETS)
+        exits = {point.exit.threshold: point.exit for point in found if point}
+        figures["thresholds"][rule.name.lower()] = [
+            asdict(Worth.of(decide(network, observed, exit=exit), labels)) | {"threshold": threshold}
+            for threshold, exit in exits.items()]
+    return figures
+
+
+def evaluate_policy(policy: Trained, trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
+    """The worth of ``trained`` on the test split if ``policy`` names its timesteps.
+
+    Returns
+    -------
+    dict
+        ``chosen``: a Worth of both; ``policy``: a Worth of the policy alone, whose accuracy says nothing.
+    """
+    labels = data.test.labels
+    named, decision = (Worth.of(each, labels) for each in follow(policy, trained, data.test, cfg))
+    return {"chosen": asdict(decision.plus(named)), "policy": asdict(named)}
+
+
+def _mean(values: Tensor) -> float:
+    return values.double().mean().item()
