@@ -86,6 +86,13 @@ def train(session):
 
 
 @nox.session
+def papers(session):
+    """Run trained networks on whole test sets in the golden model; results/papers.md (an hour when all are new)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "papers", *session.posargs)
+
+
+@nox.session
 def registers(session):
     """Write the register map as firmware/firstlight.h and as a page, build/registers/index.html."""
     install(session, "registers")

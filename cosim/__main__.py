@@ -10,7 +10,7 @@ from rich.console import Console
 from model import page, record
 from model.config import PRESETS
 
-from . import cycles, performance, speed
+from . import cycles, papers, performance, speed
 from .compare import NETWORKS, compare
 
 
@@ -44,7 +44,24 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=lambda args: publish("speed", speed.figures(args.images, args.repeats), speed.headline,
                                                   args.trial))
     _add_trial(command)
+    command = commands.add_parser("papers", help=papers.__doc__, description=papers.__doc__)
+    command.add_argument("networks", nargs="*", metavar="network",
+                         help=f"of {', '.join(papers.NETWORKS)}; all that are trained by default")
+    command.add_argument("--again", action="store_true", help="measure again what is on record, too")
+    command.set_defaults(run=run_papers)
     return root
+
+
+def run_papers(args) -> bool:
+    """Evaluate networks on their whole test sets, and write the page."""
+    console = Console()
+    figures = papers.measure(args.networks or list(papers.NETWORKS), args.again, console)
+    before = record.read("papers") or {}
+    # Networks that were not asked for keep what is on record.
+    figures = {name: (before | figures)[name] for name in papers.NETWORKS if name in before | figures}
+    written = [record.write("papers", "nox -s papers", figures), *papers.write(figures)]
+    console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
+    return True
 
 
 def _add_trial(command: argparse.ArgumentParser):

@@ -63,7 +63,8 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
     -------
     dict
         ``chosen``: a Worth. ``after``: a list of Worth, one for each timestep at which all pictures stop.
-        ``thresholds``: by rule, a list of Worth with the ``threshold``. All as plain JSON values.
+        ``thresholds``: by rule, a list of Worth with the ``threshold`` and the ``validation`` accuracy. All as plain
+        JSON values.
     """
     network = convert(trained)
     observed = observe(network, data.test, cfg)
@@ -79,10 +80,11 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
         swept = list(points(network, validation, data.validation.labels, rule))
         found = (next((point for point in swept if point.timesteps <= 1 + target * (network.timesteps - 1)), None)
                  for target in TARGETS)
-        exits = {point.exit.threshold: point.exit for point in found if point}
+        chosen = {point.exit.threshold: point for point in found if point}
         figures["thresholds"][rule.name.lower()] = [
-            asdict(Worth.of(decide(network, observed, exit=exit), labels)) | {"threshold": threshold}
-            for threshold, exit in exits.items()]
+            asdict(Worth.of(decide(network, observed, exit=point.exit), labels)) | {
+                "threshold": threshold, "validation": point.accuracy}
+            for threshold, point in chosen.items()]
     return figures
 
 

@@ -1,0 +1,212 @@
+"""What the four papers say, and what our networks do: results/papers.json, results/papers.md and its plots."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib import style
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from rich.console import Console
+
+from model import record, trained
+from model.config import preset
+from model.datasets import Dataset, load
+from model.page import BLUE, GREY, METADATA, ORANGE, STYLE, markdown, number
+from model.training.evaluate import evaluate, evaluate_policy
+
+__all__ = ["CONFIG", "NETWORKS", "measure", "write"]
+
+CONFIG = "large"
+ROOT = Path(__file__).parents[1]
+
+# Families, and the colours of their points.
+FAMILIES = {"ttfs": ("first spikes", BLUE), "lif": ("LIF, exit by entropy", ORANGE),
+            "graded": ("graded first spikes, exit by entropy", "#2d9a5f"),
+            "if": ("converted, exit by entropy", "#9467bd"),
+            "policy": ("LIF, timesteps named by a policy", "#c03050"), "layerwise": ("timesteps of each layer", GREY),
+            "sparse": ("first spikes, sparse", "#17a2b8")}
+NETWORKS = ("mnist-ttfs", "fashion-ttfs", "fashion-lif", "fashion-if", "fashion-graded", "fashion-policy",
+            "fashion-layerwise", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse", "cifar10-lif", "cifar10-policy",
+            "cifar10-layerwise")
+# Share of right answers that stopping early may cost on the validation split.
+LOST = 0.002
+DATASETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A sentence of a paper, and the network that stands beside it.
+
+    Parameters
+    ----------
+    paper, says : str
+    network : str
+    differs : str
+        In our set-up.
+    """
+
+    paper: str
+    says: str
+    network: str
+    differs: str
+
+
+CLAIMS = (
+    Claim(paper="CAT (Lew et al., DAC 2022)", says="91.7 % of CIFAR-10, VGG-16, 5-bit logarithmic weights",
+          network="cifar10-vgg16-ttfs", differs="no augmentation is named there; ours: shifts of 3 pixels and flips"),
+    Claim(paper="DT-SNN (Li et al., DAC 2023)",
+          says="1.46 of 4 timesteps on average at the accuracy of 4, VGG-16, CIFAR-10",
+          network="cifar10-lif", differs="a VGG of 7 convolutions, 5-bit weights; validation chose the threshold"),
+    Claim(paper="SEENN-I (Li et al., NeurIPS 2023)",
+          says="96.07 % at 1.09 timesteps, ResNet-19, CIFAR-10 (third party); converted networks, too",
+          network="fashion-if", differs="Fashion-MNIST, 6 layers, 5-bit weights, entropy in place of probability"),
+    Claim(paper="SEENN-II (Li et al., NeurIPS 2023)", says="96.1 % at 1.08 timesteps, ResNet-19, CIFAR-10",
+          network="fashion-policy", differs="Fashion-MNIST; the policy is a network of 3 layers on the same processor, "
+                                            "and its work is counted"),
+    Claim(paper="LD-SNN (Nallathambi et al., ISLPED 2022)",
+          says="1.67 to 3.84 times fewer synaptic updates, 1.2 to 2.56 times fewer neurons evaluated",
+          network="fashion-layerwise", differs="its networks and its search were not at hand; ours is greedy"),
+)
+
+
+def measure(names: list[str], again: bool, console: Console) -> dict:
+    """Evaluate the networks under ``networks/``; what is on record of the same file is not measured again.
+
+    Returns
+    -------
+    dict
+        By network: see :func:`model.training.evaluate.evaluate`, and ``sha256``, ``dataset``, ``timesteps``, ``slots``.
+
+    Raises
+    ------
+    NetworkError
+        If a network cannot be read.
+    """
+    known, figures, cfg = record.read("papers") or {}, {}, preset(CONFIG)
+    loaded: dict[str, Dataset] = {}
+    for name in names:
+        path = ROOT / "networks" / name
+        if not path.with_name(f"{name}.json").exists():
+            console.print(f"{name}: not trained yet")
+            continue
+        network = trained.load(path)
+        header = network.header
+        mark = [header.sha256, header.exit.model_dump(mode="json"), header.policy_of]
+        if not again and known.get(name, {}).get("mark") == mark:
+            figures[name] = known[name]
+            continue
+        console.print(f"{name}: running the test set of {DATASETS[header.dataset]}")
+        data = loaded.setdefault(header.dataset, load(header.dataset))
+        worth = (evaluate_policy(network, trained.load(path.parent / header.policy_of), data, cfg)
+                 if header.policy_of else evaluate(network, data, cfg))
+        figures[name] = {"mark": mark, "dataset": header.dataset, "timesteps": header.timesteps,
+                         "slots": header.coding.window, "validation": header.validation_accuracy, **worth}
+    return figures
+
+
+def write(figures: dict) -> list[Path]:
+    """The page and its plots.
+
+    Returns
+    -------
+    list of Path
+    """
+    record.RESULTS.mkdir(exist_ok=True)
+    paths = [path for dataset in DATASETS if (path := _pareto(figures, dataset))]
+    page = record.RESULTS / "papers.md"
+    plots = "".join(f"![{path.stem}]({path.name})\n" for path in paths)
+    page.write_text(f"""# The four papers, and ours
+
+Written by `nox -s papers` from the networks under `networks/`, on the `{CONFIG}` processor of
+{preset(CONFIG).group_columns} columns. Accuracy, timesteps, work and cycles are means over whole test sets in the
+golden model, which is bit-exact and predicts every cycle; the last column says on how many pictures the exported
+Verilog was held against it, and agreed in every number. Validation splits chose thresholds, policies and schedules.
+
+## Networks
+
+{_networks(figures)}
+## Accuracy and cycles
+
+{plots}
+## What the papers say
+
+{_claims(figures)}
+## Stopping early
+
+{_exits(figures)}""")
+    return [page, *paths]
+
+
+def _networks(figures: dict) -> str:
+    rows = []
+    for name, figure in figures.items():
+        worth = figure["chosen"]
+        rows.append([f"`{name}`", DATASETS[figure["dataset"]], f"{figure['timesteps']} x {figure['slots']}",
+                     f"{worth['accuracy']:.2%}", f"{worth['timesteps']:.2f}", number(worth["synaptic_operations"]),
+                     number(worth["cycles"]), _busy(worth), _agreed(name)])
+    return markdown(["network", "dataset", "timesteps x slots", "accuracy", "timesteps", "synaptic operations",
+                     "cycles", "busy columns", "equal in RTL"], rows)
+
+
+def _busy(worth: dict) -> str:
+    return f"{worth['synaptic_operations'] / worth['cycles'] / preset(CONFIG).group_columns:.1%}"
+
+
+def _agreed(name: str) -> str:
+    compared = record.read(f"compare-{name}")
+    if compared is None:
+        return "-"
+    equal = min(agreement["equal"] for agreement in compared["agreement"].values())
+    return f"{number(equal)} of {number(compared['images'])}"
+
+
+def _claims(figures: dict) -> str:
+    rows = []
+    for claim in CLAIMS:
+        if claim.network in figures:
+            figure = figures[claim.network]
+            worth = figure["chosen"]
+            ours = f"{worth['accuracy']:.2%}"
+            if worth["timesteps"] > 1:
+                ours += f" at {worth['timesteps']:.2f} timesteps"
+            if "after" in figure and figure["timesteps"] > 1:
+                ours += f" ({figure['after'][-1]['accuracy']:.2%} at {figure['timesteps']})"
+            rows.append([claim.paper, claim.says, f"`{claim.network}`: {ours}", claim.differs])
+    return markdown(["paper", "says", "ours", "what differs"], rows)
+
+
+def _exits(figures: dict) -> str:
+    """Accuracy and timesteps by every rule, at the loosest threshold that validation allows."""
+    rows = []
+    for name, figure in figures.items():
+        for rule, found in figure.get("thresholds", {}).items():
+            full = figure["after"][-1]
+            allowed = [worth for worth in found if worth["validation"] >= figure["validation"][-1] - LOST]
+            chosen = min(allowed, key=lambda worth: worth["timesteps"], default=full)
+            rows.append([f"`{name}`", rule, f"{full['accuracy']:.2%}", f"{chosen['accuracy']:.2%}",
+                         f"{chosen['timesteps']:.2f}", f"{full['cycles'] / chosen['cycles']:.2f}"])
+    return markdown(["network", "rule", "accuracy at all timesteps", f"with {LOST:.1%} of validation accuracy lost",
+                     "timesteps", "times fewer cycles"], rows)
+
+
+def _pareto(figures: dict, dataset: str) -> Path | None:
+    """Accuracy against cycles, a curve for each network that can stop early, a point for each that cannot."""
+    shown = {name: figure for name, figure in figures.items() if figure["dataset"] == dataset}
+    if not shown:
+        return None
+    with style.context(STYLE):
+        figure = Figure(figsize=(6.4, 3.6))
+        axes = figure.subplots()
+        for name, its in shown.items():
+            label, colour = FAMILIES[name.rsplit("-", 1)[1]]
+            points = its.get("thresholds", {}).get("entropy") or [its["chosen"]]
+            axes.plot([point["cycles"] for point in points], [point["accuracy"] for point in points], marker="o",
+                      markersize=4, linewidth=1, color=colour, label=f"{name}: {label}")
+        axes.set(xscale="log", xlabel=f"cycles a picture, {preset(CONFIG).group_columns} columns", ylabel="accuracy",
+                 title=DATASETS[dataset])
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+        axes.grid(True, which="both")
+        axes.legend(fontsize=7, frameon=False)
+        path = record.RESULTS / f"papers-{dataset}.svg"
+        figure.savefig(path, metadata=METADATA)
+    return path
