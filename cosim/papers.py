@@ -30,7 +30,7 @@ NETWORKS = ("mnist-ttfs", "fashion-ttfs", "fashion-lif", "fashion-if", "fashion-
             "cifar10-layerwise")
 # Share of right answers that stopping early may cost on the validation split.
 LOST = 0.002
-DATASETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+DATASETS = {"digits": "digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,61 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from cosim import papers
+from cosim.__main__ import main
+from model import record
+from model.network import NetworkError
+
+DIGITS = ("digits-ttfs", "digits-lif")
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """A folder for results, and a page of the digits networks alone."""
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(papers, "NETWORKS", (*DIGITS, "digits-nothing"))
+    return tmp_path
+
+
+def test_the_page_shows_every_trained_network_and_its_plots(results, capsys):
+    assert main(["papers"]) == 0
+    assert "digits-nothing: not trained yet" in capsys.readouterr().out
+    figures = record.read("papers")
+    assert tuple(figures) == DIGITS
+    page = (results / "papers.md").read_text()
+    for name in DIGITS:
+        right, timesteps = figures[name]["chosen"]["accuracy"], figures[name]["chosen"]["timesteps"]
+        assert re.search(rf"\| `{name}` \| digits \| .* \| {right:.2%} \| {timesteps:.2f} \|", page)
+    assert all(f"| `digits-lif` | {rule} |" in page for rule in ("entropy", "probability", "margin"))
+    assert "![papers-digits](papers-digits.svg)" in page
+    assert all(name in (results / "papers-digits.svg").read_text() for name in DIGITS)
+
+
+def test_what_is_on_record_is_not_measured_again(results, monkeypatch):
+    console = Console(file=io.StringIO())
+    first = papers.measure(["digits-ttfs"], False, console)
+    record.write("papers", "a test", first)
+    monkeypatch.setattr(papers, "evaluate", None)
+    assert papers.measure(["digits-ttfs"], False, console) == record.read("papers")
+    with pytest.raises(TypeError):
+        papers.measure(["digits-ttfs"], True, console)
+
+
+def test_agreement_is_that_of_the_quantity_that_agrees_least(results):
+    assert papers._agreed("digits-ttfs") == "-"
+    record.write("compare-digits-ttfs", "a test", {"images": 3000, "agreement": {
+        "class": {"equal": 3000, "of": 3000}, "cycles": {"equal": 2999, "of": 3000}}})
+    assert papers._agreed("digits-ttfs") == "2 999 of 3 000"
+
+
+def test_a_damaged_network_is_one_sentence(results, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(papers, "ROOT", tmp_path)
+    (tmp_path / "networks").mkdir()
+    (tmp_path / "networks" / "digits-lif.json").write_text("{}")
+    with pytest.raises(NetworkError, match="there is no file"):
+        papers.measure(["digits-lif"], False, Console(file=io.StringIO()))
+    assert main(["papers"]) == 1
+    assert re.fullmatch(r"error: there is no file .*digits-lif.safetensors\n", capsys.readouterr().err)
