@@ -175,6 +175,16 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=18, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **CAT | {
                "batch": 256, "rate": 0.1, "clip_from": 0.45, "quantise_from": 0.65, "shift": 3.0}),
+    # The same with a price for operations, from where the one above ends.
+    Recipe(name="cifar10-vgg16-sparse", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=8, momentum=0.9,
+           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, operations=0.5,
+           start_from="cifar10-vgg16-ttfs", **CAT | {
+               "batch": 256, "rate": 0.005, "clip_from": 0.0, "quantise_from": 0.0, "spike_from": 0.0,
+               "freeze_from": 0.0, "shift": 3.0}),
+    # For a graphics card, or for a week.
+    Recipe(name="cifar10-vgg16-lif", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=100, momentum=0.9,
+           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **LIF,
+           **DIRECT | {"batch": 256, "rate": 0.1, "shift": 4.0}),
     Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=40, flip=True,
            smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),
 )}
