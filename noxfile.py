@@ -93,6 +93,13 @@ def papers(session):
 
 
 @nox.session
+def sparsity(session):
+    """Tune fashion-ttfs under several prices of a synaptic operation; results/sparsity.svg (half an hour)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "sparsity", *session.posargs)
+
+
+@nox.session
 def registers(session):
     """Write the register map as firmware/firstlight.h and as a page, build/registers/index.html."""
     install(session, "registers")

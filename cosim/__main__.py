@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from model import page, record
 from model.config import PRESETS
 
-from . import cycles, papers, performance, speed
+from . import cycles, papers, performance, sparsity, speed
 from .compare import NETWORKS, compare
 
 
@@ -49,7 +50,27 @@ def parser() -> argparse.ArgumentParser:
                          help=f"of {', '.join(papers.NETWORKS)}; all that are trained by default")
     command.add_argument("--again", action="store_true", help="measure again what is on record, too")
     command.set_defaults(run=run_papers)
+    command = commands.add_parser("sparsity", help=sparsity.__doc__, description=sparsity.__doc__)
+    command.add_argument("network", nargs="?", default=sparsity.NETWORK, help="default: %(default)s")
+    command.add_argument("--prices", type=float, nargs="+", default=sparsity.PRICES, metavar="PRICE",
+                         help="of all synaptic operations, in units of the loss (default: %(default)s)")
+    command.add_argument("--windows", type=int, nargs="+", default=sparsity.WINDOWS, metavar="SLOTS",
+                         help="default: %(default)s")
+    command.add_argument("--epochs", type=int, default=4, help="of tuning under each price (default: %(default)s)")
+    command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
+    command.set_defaults(run=run_sparsity)
     return root
+
+
+def run_sparsity(args) -> bool:
+    """Measure both knobs, and draw them."""
+    torch.set_num_threads(1)
+    console = Console()
+    points = sparsity.figures(args.network, args.prices, args.windows, args.epochs, args.build, console)
+    command = " ".join(["nox -s sparsity", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
+    console.print(f"wrote {record.write('sparsity', command, points)}, {sparsity.plot(points)}", highlight=False,
+                  soft_wrap=True)
+    return True
 
 
 def run_papers(args) -> bool:

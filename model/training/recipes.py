@@ -146,7 +146,7 @@ CAT = {"coding": TTFS, "batch": 128, "fast": True, "warmup": 0.1, "clip_from": 0
        "spike_from": 0.7, "freeze_from": 0.9, "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
 
 # Direct training over timesteps (DT-SNN: Li et al., DAC 2023).
-DIRECT = {"fast": True, "batch": 128, "warmup": 0.1, "quantise_from": 0.5, "freeze_from": 0.9, "unroll_from": 0.5,
+DIRECT = {"fast": True, "batch": 128, "warmup": 0.1, "quantise_from": 0.5, "freeze_from": 0.9, "unroll_from": 0.75,
           "exit_rule": "entropy", "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
 LIF = {"coding": Coding(window=1), "timesteps": 4, "leak_shift": 1, "reset": "zero"}
 # Coarse first spikes, whose remainder the next timesteps bring.
@@ -185,7 +185,7 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-vgg16-lif", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=100, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **LIF,
            **DIRECT | {"batch": 256, "rate": 0.1, "shift": 4.0}),
-    Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=40, flip=True,
+    Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=24, flip=True,
            smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),
 )}
 
