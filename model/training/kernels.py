@@ -1,5 +1,8 @@
 """Operations of a training step whose compiled code is fast in both directions."""
 
+from functools import reduce
+from itertools import product
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -51,15 +54,17 @@ class MaxPool(torch.autograd.Function):
         height, width = (side // size * size for side in values.shape[2:])
         ctx.rest = values.shape[2] - height, values.shape[3] - width
         windows = values.permute(0, 2, 3, 1)[:, :height, :width].unflatten(2, (-1, size)).unflatten(1, (-1, size))
-        largest = windows.amax((2, 4), keepdim=True)
+        # One comparison after the other: they vectorise over the channels, a reduction does not.
+        places = product(range(size), repeat=2)
+        largest = reduce(torch.maximum, [windows[:, :, row, :, column] for row, column in places])
         ctx.save_for_backward(windows, largest)
-        return largest.squeeze((2, 4)).permute(0, 3, 1, 2)
+        return largest.permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         windows, largest = ctx.saved_tensors
-        spread = torch.where(windows == largest, gradient.permute(0, 2, 3, 1)[:, :, None, :, None], 0)
-        spread = spread.flatten(3, 4).flatten(1, 2)
+        gradient = gradient.permute(0, 2, 3, 1)[:, :, None, :, None]
+        spread = torch.where(windows == largest[:, :, None, :, None], gradient, 0).flatten(3, 4).flatten(1, 2)
         return functional.pad(spread.permute(0, 3, 1, 2), (0, ctx.rest[1], 0, ctx.rest[0])), None
 
 

@@ -1,6 +1,5 @@
 """The network as it trains: float neurons that compute what the hardware will."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,15 +101,37 @@ class FloatLayer(nn.Module):
             self.bias = nn.Parameter(torch.zeros(out))
 
     def charge(self, spikes: Tensor, stage: Stage) -> Tensor:
-        """What ``spikes``, (images, in, height, width), add to the potentials, bias included."""
-        if stage.fast and self.spec.batch_norm and self.training and not stage.freeze:
-            # One convolution: weights are rounded as the running statistics fold them, and stay unfolded.
-            factor = (self.norm_scale / (self.norm_variance + NORM_EPSILON).sqrt()).detach()[:, None, None, None]
-            weight = self._rounded(self.weight * factor, stage) / factor if stage.quantise else self.weight
-            return functional.batch_norm(self._convolve(spikes, stage, weight), self.norm_mean, self.norm_variance,
-                                         self.norm_scale, self.norm_shift, True, NORM_MOMENTUM, NORM_EPSILON)
+        """What ``spikes``, (images, in, height, width), add to the potentials; in a fast run, :meth:`settle` adds the
+        rest."""
+        if stage.fast:
+            return self._convolve(spikes, stage, self.step_weight(stage))
         weight, bias = self._folded(spikes, stage)
         return self._convolve(spikes, stage, self._rounded(weight, stage) if stage.quantise else weight, bias)
+
+    def step_weight(self, stage: Stage) -> Tensor:
+        """The weight of one step of a fast run.
+
+        While batch norm follows the batch, one convolution has to be enough: weights are rounded as the running
+        statistics fold them, and stay unfolded.
+        """
+        if not self._follows(stage):
+            weight, _ = self._folded(None, stage)
+            return self._rounded(weight, stage) if stage.quantise else weight
+        if not stage.quantise:
+            return self.weight
+        factor = (self.norm_scale / (self.norm_variance + NORM_EPSILON).sqrt()).detach()[:, None, None, None]
+        return self._rounded(self.weight, stage, torch.where(factor == 0, 1, factor))
+
+    def settle(self, charge: Tensor, stage: Stage) -> Tensor:
+        """``charge`` of a fast run with its batch norm or bias."""
+        if not self._follows(stage):
+            return charge + self._folded(None, stage)[1][:, None, None]
+        return functional.batch_norm(charge, self.norm_mean, self.norm_variance, self.norm_scale, self.norm_shift, True,
+                                     NORM_MOMENTUM, NORM_EPSILON)
+
+    def _follows(self, stage: Stage) -> bool:
+        """Whether batch norm takes its statistics from the batch."""
+        return self.spec.batch_norm and self.training and not stage.freeze
 
     def pooled(self, spikes: Tensor, stage: Stage) -> Tensor:
         """The earliest spike, that is the largest value, of each pooling window."""
@@ -118,16 +139,20 @@ class FloatLayer(nn.Module):
             return functional.max_pool2d(spikes, self.spec.pool)
         return MaxPool.apply(spikes, self.spec.pool) if self.spec.pool > 1 else spikes
 
-    def _rounded(self, weight: Tensor, stage: Stage) -> Tensor:
-        """``weight`` as its codes have it, with the gradient going straight through."""
+    def _rounded(self, weight: Tensor, stage: Stage, factor: Tensor | None = None) -> Tensor:
+        """``weight`` as its codes have it, with the gradient going straight through; ``factor`` is on it meanwhile."""
         exact = weight if stage.fast else weight.double()
-        return weight + (rounded(exact, self.grain, self.per_channel).float() - weight).detach()
+        if factor is None:
+            codes = rounded(exact, self.grain, self.per_channel)
+        else:
+            codes = rounded(exact * factor, self.grain, self.per_channel) / factor
+        return weight + (codes.float() - weight).detach()
 
-    def _folded(self, spikes: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
+    def _folded(self, spikes: Tensor | None, stage: Stage) -> tuple[Tensor, Tensor]:
         if not self.spec.batch_norm:
             return self.weight, self.bias
         mean, variance = self.norm_mean, self.norm_variance
-        if self.training and not stage.freeze:
+        if self._follows(stage):
             mean, variance = self._statistics(self._convolve(spikes, stage, self.weight).float())
         return fold(self.weight, self.norm_scale, self.norm_shift, mean, variance)
 
@@ -143,8 +168,7 @@ class FloatLayer(nn.Module):
         height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
         if stage.fast and stride == 1 and len(spikes) * height * width < weight[0].numel():
             dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
-            charge = SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
-            return charge if bias is None else charge + bias[:, None, None]
+            return SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
         return functional.conv2d(spikes, weight, bias, stride, padding)
 
 
@@ -156,7 +180,7 @@ class Ran(NamedTuple):
     logits : Tensor, float32, (timesteps, images, classes)
         Of the readout's charges up to each timestep, the mean.
     activations : list of Tensor, float32, (active timesteps, images, channels, height, width)
-        Of each hidden layer, before pooling; none in a fast run of one timestep.
+        Of each hidden layer, before pooling; none in a fast run.
     maps : list of Tensor, float32, (timesteps, images, channels, height, width)
         What the next layer reads of these; one timestep stands for all where they are the same.
     """
@@ -166,7 +190,7 @@ class Ran(NamedTuple):
     maps: list[Tensor]
 
 
-def held(fired: Tensor, active: Sequence[int], timesteps: int) -> Tensor:
+def held(fired: Tensor, active: list[int], timesteps: int) -> Tensor:
     """What a layer shows in every timestep that fires in those of ``active``: its last spikes, at first none.
 
     Parameters
@@ -177,7 +201,7 @@ def held(fired: Tensor, active: Sequence[int], timesteps: int) -> Tensor:
     -------
     Tensor, (timesteps, ...), or (1, ...) where all timesteps are the same
     """
-    if len(active) == timesteps or tuple(active) == (1,):
+    if len(active) == timesteps or active == [1]:
         return fired
     fired = torch.cat((torch.zeros_like(fired[:1]), fired))
     return fired[[sum(k <= timestep for k in active) for timestep in range(1, timesteps + 1)]]
@@ -225,27 +249,36 @@ class FloatNetwork(nn.Module):
         Without memory, the largest potential of a window fires first: in a fast run, only that one fires.
         """
         coding = self.header.input_coding
-        spikes = decode(encode(images, coding), coding).contiguous(memory_format=torch.channels_last)
-        return self.run(spikes, stage)
-
-    def run(self, spikes: Tensor, stage: Stage) -> Ran:
-        """What follows the input coding: ``spikes``, float32, as the images, enter every timestep."""
+        spikes = decode(encode(images, coding), coding)
         activations, maps, timesteps = [], [], self.header.timesteps if stage.unroll and not stage.levels else 1
         spikes = spikes.expand(1 if stage.fast else timesteps, *spikes.shape)
         *hidden, readout = self.layers.values()
         for layer in hidden:
             active = [k for k in self.header.active(layer.spec) if k <= timesteps]
-            charges = self._charges(layer, spikes, active, stage)
-            if stage.fast and timesteps == 1:
-                fired = self._neurons(layer, layer.pooled(charges[0], stage)[None], stage)
-            else:
-                activations.append(self._neurons(layer, charges, stage))
-                fired = layer.pooled(activations[-1].flatten(0, 1), stage).unflatten(0, charges.shape[:2])
-            spikes = held(fired, active, timesteps)
+            charge = self._charge(layer, spikes, active, stage)
+            fired, spikes = self.respond(layer, charge, len(images), active, timesteps, stage)
+            activations += fired
             maps.append(spikes)
-        charges = self._charges(readout, spikes, range(1, timesteps + 1), stage).flatten(2)
-        count = torch.arange(1, timesteps + 1).reshape(-1, 1, 1)
-        return Ran(charges.cumsum(0) / count, activations, maps)
+        every = list(range(1, timesteps + 1))
+        charges = self._charge(readout, spikes, every, stage)
+        if stage.fast:
+            charges = readout.settle(charges, stage)
+        charges = charges.unflatten(0, (-1, len(images))).flatten(2).expand(timesteps, -1, -1)
+        return Ran(charges.cumsum(0) / torch.tensor(every)[:, None, None], activations, maps)
+
+    def respond(self, layer: FloatLayer, charge: Tensor, images: int, active: list[int], timesteps: int,
+                stage: Stage) -> tuple[list[Tensor], Tensor]:
+        """What becomes of a layer's charges, (active timesteps * images, channels, height, width): what fires, and the
+        map it shows; see :class:`Ran`."""
+        if stage.fast:
+            charge = layer.settle(charge, stage)
+        charges = charge.unflatten(0, (-1, images)).expand(len(active), images, *charge.shape[1:])
+        if stage.fast and timesteps == 1:
+            return [], self._neurons(layer, layer.pooled(charges[0], stage)[None], stage)[0][None]
+        fired = self._neurons(layer, charges, stage)
+        # Timesteps behind each other, and not on an axis of their own before, keep channels last.
+        shown = torch.cat([layer.pooled(spikes, stage) for spikes in fired]).unflatten(0, (len(active), images))
+        return [] if stage.fast else [torch.stack(fired)], held(shown, active, timesteps)
 
     @staticmethod
     def fan_out(spec: LayerSpec) -> float:
@@ -264,18 +297,26 @@ class FloatNetwork(nn.Module):
                    for cost, spikes in zip(costs, ran.maps))
 
     @staticmethod
-    def _charges(layer: FloatLayer, spikes: Tensor, active: Sequence[int], stage: Stage) -> Tensor:
-        """The charges of the timesteps ``active``; what is the same in all of them is charged once."""
+    def _charge(layer: FloatLayer, spikes: Tensor, active: list[int], stage: Stage) -> Tensor:
+        """The charges of the timesteps ``active``, one behind the other; what is the same in all is charged once."""
         if len(spikes) > len(active):
             spikes = spikes[[k - 1 for k in active]]
-        charges = layer.charge(spikes.flatten(0, 1), stage).unflatten(0, spikes.shape[:2])
-        return charges.expand(len(active), *charges.shape[1:])
+        spikes = spikes.flatten(0, 1)
+        return layer.charge(spikes.contiguous(memory_format=torch.channels_last) if stage.fast else spikes, stage)
 
-    def _neurons(self, layer: FloatLayer, charges: Tensor, stage: Stage) -> Tensor:
+    def compile_layers(self) -> None:
+        """Compile what lies between the convolutions of a fast run; each layer, in each stage, for itself."""
+        torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
+        self.respond = torch.compile(self.respond, dynamic=False)
+        self.operations = torch.compile(self.operations, dynamic=False)
+        for layer in self.layers.values():
+            layer._rounded = torch.compile(layer._rounded, dynamic=False)
+
+    def _neurons(self, layer: FloatLayer, charges: Tensor, stage: Stage) -> list[Tensor]:
         """Leak, charge, fire and reset in every timestep of ``charges``, (timesteps, images, ...)."""
         header, fired, coding = self.header, [], self.header.coding_of(layer.spec)
         if len(charges) == 1 and not header.start:
-            return fire(charges, coding, stage)
+            return [fire(charges[0], coding, stage)]
         potential = torch.full_like(charges[0], header.start)
         for charge in charges:
             if header.leak_shift and fired:
@@ -286,5 +327,4 @@ class FloatNetwork(nn.Module):
                 potential = potential * (fired[-1].detach() == 0)
             elif header.reset == "subtract":
                 potential = potential - fired[-1].detach()
-        # Timesteps behind each other, and not on an axis of their own before, keep channels last.
-        return torch.cat(fired).unflatten(0, charges.shape[:2])
+        return fired

@@ -48,7 +48,7 @@ class Run:
             self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         if recipe.fast:
-            self.network.run = torch.compile(self.network.run, dynamic=False)
+            self.network.compile_layers()
         self.generator = torch.Generator().manual_seed(seed)
         parameters = self.network.parameters()
         if recipe.momentum:
