@@ -71,7 +71,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate(recipe, progress)
             images = augment(split.images[batch], recipe.shift, recipe.rotation, recipe.zoom, recipe.flip,
-                             self.generator)
+                             recipe.erase, self.generator)
             loss = self._loss(images, split.labels[batch], stage)
             self.optimizer.zero_grad()
             loss.backward()

@@ -70,8 +70,8 @@ def test_gradients_go_straight_through_the_staircase_and_peak_at_a_single_thresh
 
 def test_no_augmentation_leaves_a_picture_alone_and_a_shift_moves_it(data):
     images = data.train.images[:8]
-    torch.testing.assert_close(augment(images, 0, 0, 0, False, torch.Generator()), images)
-    moved = augment(images, 1, 15, 0.1, False, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(augment(images, 0, 0, 0, False, 0, torch.Generator()), images)
+    moved = augment(images, 1, 15, 0.1, False, 0, torch.Generator().manual_seed(3))
     assert moved.shape == images.shape and moved.min() >= 0 and moved.max() <= 1 and (moved != images).any()
 
 
@@ -81,12 +81,23 @@ def test_without_rotation_pixels_move_whole_and_half_of_the_pictures_are_mirrore
     frames = {(mirrored, y, x): (framed.flip(2) if mirrored else framed)[:, y:y + 4, x:x + 5]
               for mirrored in (0, 1) for y in range(5) for x in range(5)}
     found = Counter()
-    for picture in augment(images, 2, 0, 0, True, torch.Generator().manual_seed(1)):
+    for picture in augment(images, 2, 0, 0, True, 0, torch.Generator().manual_seed(1)):
         match, = (key for key, frame in frames.items() if picture.equal(frame))
         found[match] += 1
     assert len(found) == 50
     assert 160 < sum(count for (mirrored, *_), count in found.items() if mirrored) < 240
-    assert augment(images, 0, 0, 0, False, torch.Generator()).equal(images)
+    assert augment(images, 0, 0, 0, False, 0, torch.Generator()).equal(images)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 10.0])
+def test_a_black_square_is_somewhere_in_every_picture(rotation):
+    pictures = augment(torch.ones(300, 2, 9, 12), 0, rotation, 0, False, 4, torch.Generator().manual_seed(1))
+    black = (pictures == 0).all(1)
+    if not rotation:
+        assert (pictures[:, 0] == pictures[:, 1]).all()
+        # Whole where its middle is far enough from the border; nowhere larger.
+        assert sorted(black.sum((1, 2)).unique().tolist())[-1] == 16 and (black.sum((1, 2)) >= 4).all()
+    assert black.any(0).all() and black.any(2).any(1).all()
 
 
 def test_the_rate_rises_along_a_line_and_falls_along_a_cosine():
