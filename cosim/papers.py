@@ -53,7 +53,7 @@ class Claim:
 
 CLAIMS = (
     Claim(paper="CAT (Lew et al., DAC 2022)", says="91.7 % of CIFAR-10, VGG-16, 5-bit logarithmic weights",
-          network="cifar10-vgg16-ttfs", differs="no augmentation is named there; ours: shifts of 3 pixels and flips"),
+          network="cifar10-vgg16-ttfs", differs="its full text was not at hand; ours: shifts, flips, black squares"),
     Claim(paper="DT-SNN (Li et al., DAC 2023)",
           says="1.46 of 4 timesteps on average at the accuracy of 4, VGG-16, CIFAR-10",
           network="cifar10-lif", differs="a VGG of 7 convolutions, 5-bit weights; validation chose the threshold"),
