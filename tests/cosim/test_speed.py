@@ -5,7 +5,7 @@ import pytest
 
 from cosim import speed
 from cosim.__main__ import main
-from model.config import preset
+from model.config import PRESETS, preset
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -23,7 +23,7 @@ def test_model_and_simulation_are_measured(monkeypatch):
     monkeypatch.setattr(speed, "SIZES", sizes)
     found = speed.figures(images=3, repeats=1)
     assert [(run["network"], run["config"]) for run in found["model"]] == [
-        (network, config) for network in ("digits-ttfs", "digits-lif") for config in ("tiny", "default")]
+        (network, config) for network in ("digits-ttfs", "digits-lif") for config in PRESETS]
     assert all(run["rate"] > 0 and run["wall"] > 0 for run in found["model"])
     asleep, whole = (found["simulation"][part] for part in ("asleep", "whole"))
     # About three thousand cycles a picture, and more to load it.
