@@ -315,9 +315,11 @@ class FloatNetwork(nn.Module):
     def _neurons(self, layer: FloatLayer, charges: Tensor, stage: Stage) -> list[Tensor]:
         """Leak, charge, fire and reset in every timestep of ``charges``, (timesteps, images, ...)."""
         header, fired, coding = self.header, [], self.header.coding_of(layer.spec)
-        if len(charges) == 1 and not header.start:
+        # The levels of a converted network are rounded; its start is what rounds them.
+        start = 0.0 if stage.levels else header.start
+        if len(charges) == 1 and not start:
             return [fire(charges[0], coding, stage)]
-        potential = torch.full_like(charges[0], header.start)
+        potential = torch.full_like(charges[0], start)
         for charge in charges:
             if header.leak_shift and fired:
                 potential = potential * (1 - 2 ** -header.leak_shift)

@@ -123,6 +123,17 @@ def test_operations_weigh_each_map_by_its_fan_out():
         assert found == pytest.approx(cost / dense, rel=0.02)
 
 
+def test_the_spikes_of_all_timesteps_add_up_to_the_levels_of_a_converted_layer(data):
+    chosen = replace(SMALL, coding=Coding(), timesteps=8, levels=8, reset="subtract", start=0.5, sparsity=0.0)
+    torch.manual_seed(0)
+    floating = FloatNetwork(header(chosen, 0)).eval()
+    images = data.validation.images[:20]
+    levels, spikes = (floating(images, stage).maps[0] for stage in (Stage(levels=8), Stage()))
+    assert len(levels) == 1 and len(spikes) == 8
+    torch.testing.assert_close(spikes.mean(0), levels[0])
+    assert levels.unique().numel() == 9
+
+
 FAST = replace(SMALL, fast=True, momentum=0.9, rate=0.05, smoothing=0.1, operations=0.1, sparsity=0.0, rotation=0.0,
                zoom=0.0)
 
