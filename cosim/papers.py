@@ -12,7 +12,7 @@ from model import record, trained
 from model.config import preset
 from model.datasets import Dataset, load
 from model.page import BLUE, GREY, METADATA, ORANGE, STYLE, markdown, number
-from model.training.evaluate import evaluate, evaluate_policy
+from model.training.evaluate import CONSTANT_ENERGY, evaluate, evaluate_layers, evaluate_policy
 
 __all__ = ["CONFIG", "NETWORKS", "measure", "write"]
 
@@ -28,6 +28,8 @@ FAMILIES = {"ttfs": ("first spikes", BLUE), "lif": ("LIF, exit by entropy", ORAN
 NETWORKS = ("mnist-ttfs", "fashion-ttfs", "fashion-lif", "fashion-if", "fashion-graded", "fashion-policy",
             "fashion-layerwise", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse", "cifar10-lif", "cifar10-policy",
             "cifar10-layerwise")
+# Networks whose layers have their own timesteps, and those they come from.
+LAYERWISE = {"fashion-layerwise": "fashion-lif", "cifar10-layerwise": "cifar10-lif"}
 # Share of right answers that stopping early may cost on the validation split.
 LOST = 0.002
 DATASETS = {"digits": "digits", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
@@ -63,9 +65,12 @@ CLAIMS = (
     Claim(paper="SEENN-II (Li et al., NeurIPS 2023)", says="96.1 % at 1.08 timesteps, ResNet-19, CIFAR-10",
           network="fashion-policy", differs="Fashion-MNIST; the policy is a network of 3 layers on the same processor, "
                                             "and its work is counted"),
+    Claim(paper="SEENN-II", says="the same", network="cifar10-policy",
+          differs="a VGG of 7 convolutions, 5-bit weights; the policy runs on the same processor and is counted"),
     Claim(paper="LD-SNN (Nallathambi et al., ISLPED 2022)",
           says="1.67 to 3.84 times fewer synaptic updates, 1.2 to 2.56 times fewer neurons evaluated",
           network="fashion-layerwise", differs="its networks and its search were not at hand; ours is greedy"),
+    Claim(paper="LD-SNN", says="the same", network="cifar10-layerwise", differs="the same"),
 )
 
 
@@ -75,7 +80,8 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     Returns
     -------
     dict
-        By network: see :func:`model.training.evaluate.evaluate`, and ``sha256``, ``dataset``, ``timesteps``, ``slots``.
+        By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``,
+        ``validation``, and the ``mark`` of the file; ``untuned``, see :func:`~model.training.evaluate.evaluate_layers`.
 
     Raises
     ------
@@ -91,14 +97,19 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
             continue
         network = trained.load(path)
         header = network.header
-        mark = [header.sha256, header.exit.model_dump(mode="json"), header.policy_of]
+        others = [trained.load(path.parent / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
+        mark = [[each.header.sha256, each.header.exit.model_dump(mode="json")] for each in (network, *others)]
         if not again and known.get(name, {}).get("mark") == mark:
             figures[name] = known[name]
             continue
         console.print(f"{name}: running the test set of {DATASETS[header.dataset]}")
         data = loaded.setdefault(header.dataset, load(header.dataset))
-        worth = (evaluate_policy(network, trained.load(path.parent / header.policy_of), data, cfg)
-                 if header.policy_of else evaluate(network, data, cfg))
+        if header.policy_of:
+            worth = evaluate_policy(network, *others, data, cfg)
+        else:
+            worth = evaluate(network, data, cfg)
+        if name in LAYERWISE:
+            worth["untuned"] = evaluate_layers(network, *others, data, cfg)
         figures[name] = {"mark": mark, "dataset": header.dataset, "timesteps": header.timesteps,
                          "slots": header.coding.window, "validation": header.validation_accuracy, **worth}
     return figures
@@ -131,9 +142,22 @@ Verilog was held against it, and agreed in every number. Validation splits chose
 ## What the papers say
 
 {_claims(figures)}
+## At equal accuracy
+
+The cheapest point of every family that is at least as accurate as the best of the worst family.
+
+{_families(figures)}
 ## Stopping early
 
-{_exits(figures)}""")
+Energy-delay: the mean product of a picture's cycles and its energy, which is {CONSTANT_ENERGY} timesteps' more than
+that of the timesteps it runs; against the run of all timesteps.
+
+{_exits(figures)}
+## Timesteps of each layer
+
+All timesteps, no exit: times less work than the network with the same timesteps everywhere.
+
+{_layers(figures)}""")
     return [page, *paths]
 
 
@@ -184,9 +208,43 @@ def _exits(figures: dict) -> str:
             allowed = [worth for worth in found if worth["validation"] >= figure["validation"][-1] - LOST]
             chosen = min(allowed, key=lambda worth: worth["timesteps"], default=full)
             rows.append([f"`{name}`", rule, f"{full['accuracy']:.2%}", f"{chosen['accuracy']:.2%}",
-                         f"{chosen['timesteps']:.2f}", f"{full['cycles'] / chosen['cycles']:.2f}"])
+                         f"{chosen['timesteps']:.2f}", f"{full['cycles'] / chosen['cycles']:.2f}",
+                         f"{chosen['energy_delay'] / full['energy_delay'] - 1:+.1%}"])
     return markdown(["network", "rule", "accuracy at all timesteps", f"with {LOST:.1%} of validation accuracy lost",
-                     "timesteps", "times fewer cycles"], rows)
+                     "timesteps", "times fewer cycles", "energy-delay"], rows)
+
+
+def _points(figure: dict) -> list[dict]:
+    """What a network can be had at: one point for every threshold, or one in all."""
+    return figure.get("thresholds", {}).get("entropy") or [figure["chosen"]]
+
+
+def _families(figures: dict) -> str:
+    rows = []
+    for dataset, title in DATASETS.items():
+        shown = {name: _points(figure) for name, figure in figures.items() if figure["dataset"] == dataset}
+        if len(shown) < 2:
+            continue
+        wanted = min(max(point["accuracy"] for point in points) for points in shown.values())
+        for name, points in shown.items():
+            enough = [point for point in points if point["accuracy"] >= wanted]
+            cheapest = min(enough, key=lambda point: point["cycles"])
+            rows.append([title, f"`{name}`", f"{cheapest['accuracy']:.2%}", f"{cheapest['timesteps']:.2f}",
+                         number(cheapest["synaptic_operations"]), number(cheapest["cycles"])])
+    return markdown(["dataset", "network", "accuracy", "timesteps", "synaptic operations", "cycles"], rows)
+
+
+def _layers(figures: dict) -> str:
+    rows = []
+    for name, base in LAYERWISE.items():
+        if name in figures and base in figures:
+            full = figures[base]["after"][-1]
+            for tuned, worth in (("no", figures[name]["untuned"]), ("yes", figures[name]["after"][-1])):
+                rows.append([f"`{name}`", tuned, f"{full['accuracy']:.2%}", f"{worth['accuracy']:.2%}",
+                             *(f"{full[counter] / worth[counter]:.2f}"
+                               for counter in ("synaptic_operations", "neurons", "cycles"))])
+    return markdown(["network", "tuned", "accuracy before", "accuracy", "fewer synaptic updates",
+                     "fewer neurons evaluated", "fewer cycles"], rows)
 
 
 def _pareto(figures: dict, dataset: str) -> Path | None:
@@ -199,7 +257,7 @@ def _pareto(figures: dict, dataset: str) -> Path | None:
         axes = figure.subplots()
         for name, its in shown.items():
             label, colour = FAMILIES[name.rsplit("-", 1)[1]]
-            points = its.get("thresholds", {}).get("entropy") or [its["chosen"]]
+            points = _points(its)
             axes.plot([point["cycles"] for point in points], [point["accuracy"] for point in points], marker="o",
                       markersize=4, linewidth=1, color=colour, label=f"{name}: {label}")
         axes.set(xscale="log", xlabel=f"cycles a picture, {preset(CONFIG).group_columns} columns", ylabel="accuracy",

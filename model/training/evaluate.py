@@ -1,6 +1,6 @@
 """What a trained network is worth on a whole test set: accuracy, timesteps and work, in the golden model."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from torch import Tensor
 
@@ -14,10 +14,12 @@ from .calibrate import RULES, points
 from .measure import observe
 from .policy import follow
 
-__all__ = ["TARGETS", "Worth", "evaluate", "evaluate_policy"]
+__all__ = ["TARGETS", "CONSTANT_ENERGY", "Worth", "energy_delay", "evaluate", "evaluate_policy", "evaluate_layers"]
 
 # Average timesteps that thresholds are calibrated for, as shares of the way from one to all of them.
 TARGETS = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0)
+# What a picture costs before its first timestep, in the energy of a timestep (fits DT-SNN: Li et al., DAC 2023).
+CONSTANT_ENERGY = 0.795
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,11 @@ class Worth:
         return Worth(accuracy=self.accuracy, timesteps=self.timesteps, **work)
 
 
+def energy_delay(decision: Decision) -> float:
+    """Mean product of a picture's energy, in timesteps, and its cycles."""
+    return ((CONSTANT_ENERGY + decision.timesteps) * decision.cycles["cycles"].sum(1)).double().mean().item()
+
+
 def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
     """The worth of ``trained`` on the test split: as it stops, after every timestep, and with other thresholds.
 
@@ -64,14 +71,16 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
     dict
         ``chosen``: a Worth. ``after``: a list of Worth, one for each timestep at which all pictures stop.
         ``thresholds``: by rule, a list of Worth with the ``threshold`` and the ``validation`` accuracy. All as plain
-        JSON values.
+        JSON values, and each with its ``energy_delay``.
     """
     network = convert(trained)
     observed = observe(network, data.test, cfg)
-    labels = data.test.labels
-    figures = {"chosen": asdict(Worth.of(decide(network, observed), labels)),
-               "after": [asdict(Worth.of(decide(network, observed, exit=Exit(), budget=k), labels))
-                         for k in range(1, network.timesteps + 1)],
+
+    def worth(**options) -> dict:
+        decision = decide(network, observed, **options)
+        return asdict(Worth.of(decision, data.test.labels)) | {"energy_delay": energy_delay(decision)}
+
+    figures = {"chosen": worth(), "after": [worth(exit=Exit(), budget=k) for k in range(1, network.timesteps + 1)],
                "thresholds": {}}
     if network.timesteps == 1:
         return figures
@@ -82,8 +91,7 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
                  for target in TARGETS)
         chosen = {point.exit.threshold: point for point in found if point}
         figures["thresholds"][rule.name.lower()] = [
-            asdict(Worth.of(decide(network, observed, exit=point.exit), labels)) | {
-                "threshold": threshold, "validation": point.accuracy}
+            worth(exit=point.exit) | {"threshold": threshold, "validation": point.accuracy}
             for threshold, point in chosen.items()]
     return figures
 
@@ -99,6 +107,18 @@ def evaluate_policy(policy: Trained, trained: Trained, data: Dataset, cfg: Proce
     labels = data.test.labels
     named, decision = (Worth.of(each, labels) for each in follow(policy, trained, data.test, cfg))
     return {"chosen": asdict(decision.plus(named)), "policy": asdict(named)}
+
+
+def evaluate_layers(trained: Trained, of: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
+    """The worth of ``of`` in all timesteps of the test split, if its layers run as those of ``trained``, untuned.
+
+    Returns
+    -------
+    dict
+        A Worth, as plain JSON values.
+    """
+    network = convert(replace(of, header=of.header.model_copy(update={"layers": trained.header.layers})))
+    return asdict(Worth.of(decide(network, observe(network, data.test, cfg), exit=Exit()), data.test.labels))
 
 
 def _mean(values: Tensor) -> float:

@@ -30,6 +30,9 @@ def test_the_page_shows_every_trained_network_and_its_plots(results, capsys):
         right, timesteps = figures[name]["chosen"]["accuracy"], figures[name]["chosen"]["timesteps"]
         assert re.search(rf"\| `{name}` \| digits \| .* \| {right:.2%} \| {timesteps:.2f} \|", page)
     assert all(f"| `digits-lif` | {rule} |" in page for rule in ("entropy", "probability", "margin"))
+    cheapest = {name: re.search(rf"\| digits \| `{name}` \| (\S+)% \|", page) for name in DIGITS}
+    best = [max(float(f"{100 * point['accuracy']:.2f}") for point in papers._points(figures[name])) for name in DIGITS]
+    assert min(float(match[1]) for match in cheapest.values()) >= min(best)
     assert "![papers-digits](papers-digits.svg)" in page
     assert all(name in (results / "papers-digits.svg").read_text() for name in DIGITS)
 
@@ -42,6 +45,17 @@ def test_what_is_on_record_is_not_measured_again(results, monkeypatch):
     assert papers.measure(["digits-ttfs"], False, console) == record.read("papers")
     with pytest.raises(TypeError):
         papers.measure(["digits-ttfs"], True, console)
+
+
+def test_layers_stand_beside_the_network_they_come_from(results, monkeypatch):
+    monkeypatch.setattr(papers, "LAYERWISE", {"digits-layerwise": "digits-lif"})
+    work = {"synaptic_operations": 30.0, "neurons": 20.0, "cycles": 10.0}
+    figures = {"digits-lif": {"after": [{"accuracy": 0.98} | work]},
+               "digits-layerwise": {"untuned": {"accuracy": 0.96} | {name: value / 2 for name, value in work.items()},
+                                    "after": [{"accuracy": 0.97} | {name: value / 4 for name, value in work.items()}]}}
+    page = papers._layers(figures)
+    assert "| `digits-layerwise` | no | 98.00% | 96.00% | 2.00 | 2.00 | 2.00 |" in page
+    assert "| `digits-layerwise` | yes | 98.00% | 97.00% | 4.00 | 4.00 | 4.00 |" in page
 
 
 def test_agreement_is_that_of_the_quantity_that_agrees_least(results):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from model.encode import picture_codes
 from model.processor import run
 from model.trained import load as load_trained
 from model.training import policy
-from model.training.evaluate import TARGETS, Worth, evaluate, evaluate_policy
+from model.training.evaluate import CONSTANT_ENERGY, TARGETS, Worth, evaluate, evaluate_layers, evaluate_policy
 from model.training.recipes import CAT, Recipe, convolutions
 from model.training.train import Run
 
@@ -34,6 +35,29 @@ def test_one_timestep_has_one_worth(data):
     for name in ("events", "synaptic_operations", "spikes", "neurons"):
         assert figures["chosen"][name] == decision.counters[name].sum(1).double().mean().item()
     assert figures["chosen"]["cycles"] == decision.cycles["cycles"].sum(1).double().mean().item()
+    assert figures["chosen"]["energy_delay"] == pytest.approx((CONSTANT_ENERGY + 1) * figures["chosen"]["cycles"])
+
+
+def test_energy_and_delay_are_multiplied_picture_by_picture(data):
+    trained = load_trained(NETWORKS / "digits-lif")
+    figures = evaluate(trained, data, CFG)
+    network = convert(trained)
+    decision = run(network, picture_codes(data.test.images, network), CFG)
+    pictures = [(CONSTANT_ENERGY + timesteps) * cycles for timesteps, cycles in zip(
+        decision.timesteps.tolist(), decision.cycles["cycles"].sum(1).tolist())]
+    assert figures["chosen"]["energy_delay"] == pytest.approx(sum(pictures) / len(pictures))
+    assert figures["chosen"]["energy_delay"] < figures["after"][-1]["energy_delay"]
+
+
+def test_layers_with_fewer_timesteps_of_their_own_work_less(data):
+    trained = load_trained(NETWORKS / "digits-lif")
+    first, *others = trained.header.layers
+    lazy = replace(trained, header=trained.header.model_copy(update={
+        "layers": (first.model_copy(update={"active": (1, 3)}), *others)}))
+    figures, whole = evaluate_layers(lazy, trained, data, CFG), evaluate(trained, data, CFG)["after"][-1]
+    assert figures["timesteps"] == 4
+    # Its positions are those of a map of 8 by 8, of 16 channels.
+    assert figures["neurons"] == whole["neurons"] - 2 * 16 * 8 * 8
 
 
 def test_thresholds_lie_between_one_timestep_and_all(data):
