@@ -9,18 +9,34 @@ from torch.nn import functional
 
 from ..network import Coding
 
-__all__ = ["SURROGATE_SLOPE", "Staircase", "Threshold", "MaxPool", "SmallConvolution"]
+__all__ = ["SURROGATE_SLOPE", "Clip", "Staircase", "Threshold", "MaxPool", "SmallConvolution"]
 
 # Of the surrogate gradient of a threshold.
 SURROGATE_SLOPE = 2.0
 
 
+class Clip(torch.autograd.Function):
+    """Values between 0 and ``top``, with a slope of 1 there."""
+
+    @staticmethod
+    def forward(ctx, potential: Tensor, top: float) -> Tensor:
+        ctx.save_for_backward(potential)
+        ctx.top = top
+        return potential.clamp(0, top)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        potential, = ctx.saved_tensors
+        return gradient * _inside(potential, ctx.top), None
+
+
 class Staircase(torch.autograd.Function):
-    """``decode(encode(potential))`` of :mod:`model.encode` in a few passes, as good as float32 allows."""
+    """``decode(encode(potential))`` of :mod:`model.encode` in a few passes, as good as float32 allows; its gradient
+    goes straight through."""
 
     @staticmethod
     def forward(ctx, potential: Tensor, coding: Coding) -> Tensor:
-        ctx.save_for_backward((potential >= 0) & (potential <= 1))
+        ctx.save_for_backward(potential)
         # What is silent lies slots behind the window.
         octaves = potential.clamp(2 ** (-coding.window / coding.tau - 1), 1).log2()
         slot = (-coding.tau * octaves - 0.5 * coding.nearest).ceil().clamp(min=0)
@@ -28,8 +44,8 @@ class Staircase(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        inside, = ctx.saved_tensors
-        return gradient * inside, None
+        potential, = ctx.saved_tensors
+        return gradient * _inside(potential, 1), None
 
 
 class Threshold(torch.autograd.Function):
@@ -47,25 +63,25 @@ class Threshold(torch.autograd.Function):
 
 
 class MaxPool(torch.autograd.Function):
-    """Max pooling; equal values of a window all get the gradient."""
+    """Max pooling of (images, height, width, channels); equal values of a window all get the gradient."""
 
     @staticmethod
     def forward(ctx, values: Tensor, size: int) -> Tensor:
-        height, width = (side // size * size for side in values.shape[2:])
-        ctx.rest = values.shape[2] - height, values.shape[3] - width
-        windows = values.permute(0, 2, 3, 1)[:, :height, :width].unflatten(2, (-1, size)).unflatten(1, (-1, size))
+        height, width = (side // size * size for side in values.shape[1:3])
+        ctx.rest = values.shape[1] - height, values.shape[2] - width
+        windows = values[:, :height, :width].unflatten(2, (-1, size)).unflatten(1, (-1, size))
         # One comparison after the other: they vectorise over the channels, a reduction does not.
         places = product(range(size), repeat=2)
         largest = reduce(torch.maximum, [windows[:, :, row, :, column] for row, column in places])
         ctx.save_for_backward(windows, largest)
-        return largest.permute(0, 3, 1, 2)
+        return largest
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
         windows, largest = ctx.saved_tensors
-        gradient = gradient.permute(0, 2, 3, 1)[:, :, None, :, None]
-        spread = torch.where(windows == largest[:, :, None, :, None], gradient, 0).flatten(3, 4).flatten(1, 2)
-        return functional.pad(spread.permute(0, 3, 1, 2), (0, ctx.rest[1], 0, ctx.rest[0])), None
+        spread = gradient[:, :, None, :, None] * (1 - (largest[:, :, None, :, None] - windows).sign())
+        spread = spread.flatten(3, 4).flatten(1, 2)
+        return functional.pad(spread, (0, 0, 0, ctx.rest[1], 0, ctx.rest[0])) if any(ctx.rest) else spread, None
 
 
 class SmallConvolution(torch.autograd.Function):
@@ -89,6 +105,11 @@ class SmallConvolution(torch.autograd.Function):
         of_values = _product(gradient, weight.flip(2, 3).transpose(0, 1),
                              tuple(side - 1 - ctx.padding for side in kernel))
         return of_values, of_weight.unflatten(1, (*kernel, -1)).permute(0, 3, 1, 2), None
+
+
+def _inside(values: Tensor, top: float) -> Tensor:
+    """1 from 0 to ``top``, and 0 elsewhere; as a number, since truth values do not vectorise."""
+    return 1 - (values - values.clamp(0, top)).abs().sign()
 
 
 def _product(values: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:

@@ -12,7 +12,7 @@ from ..encode import decode, encode
 from ..network import Coding
 from ..quantise import rounded
 from ..trained import NORM_EPSILON, Header, LayerSpec, Trained
-from .kernels import SURROGATE_SLOPE, MaxPool, SmallConvolution, Staircase, Threshold
+from .kernels import Clip, MaxPool, SmallConvolution, Staircase, Threshold
 from .recipes import Recipe
 
 __all__ = ["Stage", "fire", "FloatLayer", "Ran", "held", "FloatNetwork"]
@@ -32,7 +32,6 @@ class Stage:
     ----------
     clip, quantise, spike, freeze, unroll : bool
         See the fields ``clip_from`` ... ``unroll_from`` of the recipe.
-    fast : bool
     levels : int
         See the recipe.
     """
@@ -42,40 +41,28 @@ class Stage:
     spike: bool = True
     freeze: bool = True
     unroll: bool = True
-    fast: bool = False
     levels: int = 0
 
     @classmethod
     def at(cls, recipe: Recipe, progress: float) -> "Stage":
         """The stage of ``recipe`` at ``progress``, from 0 to 1."""
         return cls(progress >= recipe.clip_from, progress >= recipe.quantise_from, progress >= recipe.spike_from,
-                   progress >= recipe.freeze_from, progress >= recipe.unroll_from, recipe.fast, recipe.levels)
+                   progress >= recipe.freeze_from, progress >= recipe.unroll_from, recipe.levels)
 
 
 def fire(potential: Tensor, coding: Coding, stage: Stage) -> Tensor:
-    """The value of each neuron's spike, 0 where it is silent.
-
-    The gradient goes straight through the staircase of a window, and is that of an arc tangent for a single slot.
-    """
+    """The value of each neuron's spike, 0 where it is silent."""
     if not stage.spike:
-        return potential.clamp(0, 1) if stage.clip else potential.relu()
+        return Clip.apply(potential, 1 if stage.clip else torch.inf)
     if stage.levels:
-        soft = potential.clamp(0, 1)
+        soft = Clip.apply(potential, 1)
         hard = (soft * stage.levels + 0.5).floor() / stage.levels
         return soft + (hard - soft).detach()
-    if stage.fast:
-        return Threshold.apply(potential) if coding.window == 1 else Staircase.apply(potential, coding)
-    if coding.window == 1:
-        soft = (torch.pi / 2 * SURROGATE_SLOPE * (potential - 1)).atan() / torch.pi
-        hard = (potential >= 1).float()
-    else:
-        soft = potential.clamp(0, 1)
-        hard = decode(encode(soft.detach(), coding), coding)
-    return soft + (hard - soft).detach()
+    return Threshold.apply(potential) if coding.window == 1 else Staircase.apply(potential, coding)
 
 
 class FloatLayer(nn.Module):
-    """A convolution with its batch norm, whose weights are rounded after folding.
+    """A convolution with its batch norm, whose weights are rounded as folding leaves them.
 
     Parameters
     ----------
@@ -101,75 +88,57 @@ class FloatLayer(nn.Module):
             self.bias = nn.Parameter(torch.zeros(out))
 
     def charge(self, spikes: Tensor, stage: Stage) -> Tensor:
-        """What ``spikes``, (images, in, height, width), add to the potentials; in a fast run, :meth:`settle` adds the
-        rest."""
-        if stage.fast:
-            return self._convolve(spikes, stage, self.step_weight(stage))
-        weight, bias = self._folded(spikes, stage)
-        return self._convolve(spikes, stage, self._rounded(weight, stage) if stage.quantise else weight, bias)
+        """What ``spikes``, (images, in, height, width), add to the potentials but for the bias, see :meth:`settle`."""
+        weight, (stride, padding) = self.step_weight(stage), (self.spec.stride, self.spec.padding)
+        height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
+        if stride == 1 and len(spikes) * height * width < weight[0].numel():
+            dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
+            return SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
+        return functional.conv2d(spikes, weight, None, stride, padding)
 
     def step_weight(self, stage: Stage) -> Tensor:
-        """The weight of one step of a fast run.
+        """The weight of one step.
 
         While batch norm follows the batch, one convolution has to be enough: weights are rounded as the running
         statistics fold them, and stay unfolded.
         """
         if not self._follows(stage):
-            weight, _ = self._folded(None, stage)
-            return self._rounded(weight, stage) if stage.quantise else weight
+            weight, _ = self._folded()
+            return self._rounded(weight) if stage.quantise else weight
         if not stage.quantise:
             return self.weight
         factor = (self.norm_scale / (self.norm_variance + NORM_EPSILON).sqrt()).detach()[:, None, None, None]
-        return self._rounded(self.weight, stage, torch.where(factor == 0, 1, factor))
+        return self._rounded(self.weight, torch.where(factor == 0, 1, factor))
 
     def settle(self, charge: Tensor, stage: Stage) -> Tensor:
-        """``charge`` of a fast run with its batch norm or bias."""
+        """``charge``, (images, height, width, channels), with its batch norm or bias."""
         if not self._follows(stage):
-            return charge + self._folded(None, stage)[1][:, None, None]
-        return functional.batch_norm(charge, self.norm_mean, self.norm_variance, self.norm_scale, self.norm_shift, True,
-                                     NORM_MOMENTUM, NORM_EPSILON)
+            return charge + self._folded()[1]
+        flat = functional.batch_norm(charge.flatten(0, 2), self.norm_mean, self.norm_variance, self.norm_scale,
+                                     self.norm_shift, True, NORM_MOMENTUM, NORM_EPSILON)
+        return flat.reshape(charge.shape)
 
     def _follows(self, stage: Stage) -> bool:
         """Whether batch norm takes its statistics from the batch."""
         return self.spec.batch_norm and self.training and not stage.freeze
 
-    def pooled(self, spikes: Tensor, stage: Stage) -> Tensor:
-        """The earliest spike, that is the largest value, of each pooling window."""
-        if not stage.fast:
-            return functional.max_pool2d(spikes, self.spec.pool)
-        return MaxPool.apply(spikes, self.spec.pool) if self.spec.pool > 1 else spikes
+    def pooled(self, values: Tensor) -> Tensor:
+        """The earliest spike, that is the largest value, of each pooling window of (images, height, width, channels).
+        """
+        return MaxPool.apply(values, self.spec.pool) if self.spec.pool > 1 else values
 
-    def _rounded(self, weight: Tensor, stage: Stage, factor: Tensor | None = None) -> Tensor:
+    def _rounded(self, weight: Tensor, factor: Tensor | None = None) -> Tensor:
         """``weight`` as its codes have it, with the gradient going straight through; ``factor`` is on it meanwhile."""
-        exact = weight if stage.fast else weight.double()
         if factor is None:
-            codes = rounded(exact, self.grain, self.per_channel)
+            codes = rounded(weight, self.grain, self.per_channel)
         else:
-            codes = rounded(exact * factor, self.grain, self.per_channel) / factor
-        return weight + (codes.float() - weight).detach()
+            codes = rounded(weight * factor, self.grain, self.per_channel) / factor
+        return weight + (codes - weight).detach()
 
-    def _folded(self, spikes: Tensor | None, stage: Stage) -> tuple[Tensor, Tensor]:
+    def _folded(self) -> tuple[Tensor, Tensor]:
         if not self.spec.batch_norm:
             return self.weight, self.bias
-        mean, variance = self.norm_mean, self.norm_variance
-        if self._follows(stage):
-            mean, variance = self._statistics(self._convolve(spikes, stage, self.weight).float())
-        return fold(self.weight, self.norm_scale, self.norm_shift, mean, variance)
-
-    def _statistics(self, charge: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each channel of a batch, which the running ones follow."""
-        variance, mean = torch.var_mean(charge, (0, 2, 3), correction=0)
-        self.norm_mean.lerp_(mean.detach(), NORM_MOMENTUM)
-        self.norm_variance.lerp_(variance.detach(), NORM_MOMENTUM)
-        return mean, variance
-
-    def _convolve(self, spikes: Tensor, stage: Stage, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        stride, padding = self.spec.stride, self.spec.padding
-        height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
-        if stage.fast and stride == 1 and len(spikes) * height * width < weight[0].numel():
-            dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
-            return SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
-        return functional.conv2d(spikes, weight, bias, stride, padding)
+        return fold(self.weight, self.norm_scale, self.norm_shift, self.norm_mean, self.norm_variance)
 
 
 class Ran(NamedTuple):
@@ -179,15 +148,15 @@ class Ran(NamedTuple):
     ----------
     logits : Tensor, float32, (timesteps, images, classes)
         Of the readout's charges up to each timestep, the mean.
-    activations : list of Tensor, float32, (active timesteps, images, channels, height, width)
-        Of each hidden layer, before pooling; none in a fast run.
     maps : list of Tensor, float32, (timesteps, images, channels, height, width)
-        What the next layer reads of these; one timestep stands for all where they are the same.
+        What the next layer reads of each hidden layer; one timestep stands for all where they are the same.
+    neurons : int
+        Of hidden layers, evaluated for each picture.
     """
 
     logits: Tensor
-    activations: list[Tensor]
     maps: list[Tensor]
+    neurons: int
 
 
 def held(fired: Tensor, active: list[int], timesteps: int) -> Tensor:
@@ -246,39 +215,37 @@ class FloatNetwork(nn.Module):
         images : Tensor, float32, (images, channels, height, width)
             Pixels between 0 and 1.
 
-        Without memory, the largest potential of a window fires first: in a fast run, only that one fires.
         """
         coding = self.header.input_coding
-        spikes = decode(encode(images, coding), coding)
-        activations, maps, timesteps = [], [], self.header.timesteps if stage.unroll and not stage.levels else 1
-        spikes = spikes.expand(1 if stage.fast else timesteps, *spikes.shape)
+        spikes = decode(encode(images, coding), coding)[None]
+        maps, neurons, timesteps = [], 0, self.header.timesteps if stage.unroll and not stage.levels else 1
         *hidden, readout = self.layers.values()
         for layer in hidden:
             active = [k for k in self.header.active(layer.spec) if k <= timesteps]
             charge = self._charge(layer, spikes, active, stage)
-            fired, spikes = self.respond(layer, charge, len(images), active, timesteps, stage)
-            activations += fired
+            neurons += len(active) * charge[0].numel()
+            spikes = self.respond(layer, charge, len(images), active, timesteps, stage)
             maps.append(spikes)
         every = list(range(1, timesteps + 1))
-        charges = self._charge(readout, spikes, every, stage)
-        if stage.fast:
-            charges = readout.settle(charges, stage)
-        charges = charges.unflatten(0, (-1, len(images))).flatten(2).expand(timesteps, -1, -1)
-        return Ran(charges.cumsum(0) / torch.tensor(every)[:, None, None], activations, maps)
+        charge = readout.settle(self._charge(readout, spikes, every, stage).permute(0, 2, 3, 1), stage)
+        charges = charge.unflatten(0, (-1, len(images))).flatten(2).expand(timesteps, -1, -1)
+        return Ran(charges.cumsum(0) / torch.tensor(every)[:, None, None], maps, neurons)
 
     def respond(self, layer: FloatLayer, charge: Tensor, images: int, active: list[int], timesteps: int,
-                stage: Stage) -> tuple[list[Tensor], Tensor]:
-        """What becomes of a layer's charges, (active timesteps * images, channels, height, width): what fires, and the
-        map it shows; see :class:`Ran`."""
-        if stage.fast:
-            charge = layer.settle(charge, stage)
+                stage: Stage) -> Tensor:
+        """The map that a layer shows for its charges, (active timesteps * images, channels, height, width); see
+        :class:`Ran`.
+
+        Without memory, the largest potential of a window fires first: in a single timestep, only that one is asked.
+        """
+        # Compiled code is fast where the last axis is the dense one.
+        dtype, charge = charge.dtype, layer.settle(charge.permute(0, 2, 3, 1), stage)
+        if timesteps == 1:
+            return self._neurons(layer, [layer.pooled(charge)], stage)[0].to(dtype).permute(0, 3, 1, 2)[None]
         charges = charge.unflatten(0, (-1, images)).expand(len(active), images, *charge.shape[1:])
-        if stage.fast and timesteps == 1:
-            return [], self._neurons(layer, layer.pooled(charges[0], stage)[None], stage)[0][None]
-        fired = self._neurons(layer, charges, stage)
-        # Timesteps behind each other, and not on an axis of their own before, keep channels last.
-        shown = torch.cat([layer.pooled(spikes, stage) for spikes in fired]).unflatten(0, (len(active), images))
-        return [] if stage.fast else [torch.stack(fired)], held(shown, active, timesteps)
+        fired = self._neurons(layer, list(charges), stage)
+        shown = torch.cat([layer.pooled(spikes.to(dtype)) for spikes in fired]).permute(0, 3, 1, 2)
+        return held(shown.unflatten(0, (len(active), images)), active, timesteps)
 
     @staticmethod
     def fan_out(spec: LayerSpec) -> float:
@@ -301,19 +268,18 @@ class FloatNetwork(nn.Module):
         """The charges of the timesteps ``active``, one behind the other; what is the same in all is charged once."""
         if len(spikes) > len(active):
             spikes = spikes[[k - 1 for k in active]]
-        spikes = spikes.flatten(0, 1)
-        return layer.charge(spikes.contiguous(memory_format=torch.channels_last) if stage.fast else spikes, stage)
+        return layer.charge(spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last), stage)
 
     def compile_layers(self) -> None:
-        """Compile what lies between the convolutions of a fast run; each layer, in each stage, for itself."""
+        """Compile what lies between the convolutions; each layer, in each stage, for itself."""
         torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1000
         self.respond = torch.compile(self.respond, dynamic=False)
         self.operations = torch.compile(self.operations, dynamic=False)
         for layer in self.layers.values():
             layer._rounded = torch.compile(layer._rounded, dynamic=False)
 
-    def _neurons(self, layer: FloatLayer, charges: Tensor, stage: Stage) -> list[Tensor]:
-        """Leak, charge, fire and reset in every timestep of ``charges``, (timesteps, images, ...)."""
+    def _neurons(self, layer: FloatLayer, charges: list[Tensor], stage: Stage) -> list[Tensor]:
+        """Leak, charge, fire and reset in every timestep of ``charges``."""
         header, fired, coding = self.header, [], self.header.coding_of(layer.spec)
         # The levels of a converted network are rounded; its start is what rounds them.
         start = 0.0 if stage.levels else header.start

@@ -58,7 +58,7 @@ def score(trained: Trained, split: Split) -> Score:
             for spec, map in zip(header.layers[1:], ran.maps):
                 shown = map.expand(header.timesteps, *map.shape[1:])[[k - 1 for k in header.active(spec)]]
                 operations += network.fan_out(spec) * (shown > 0).sum().item()
-            neurons += sum(activation.numel() for activation in ran.activations)
+            neurons += ran.neurons * len(images)
     return Score(accuracy=right / len(split), loss=loss / len(split), operations=operations / len(split),
                  neurons=neurons / len(split))
 

@@ -41,8 +41,6 @@ class Recipe:
         Of stochastic gradient descent, with Nesterov's look ahead, in place of AdamW; 0 for AdamW.
     smoothing : float
         Share of the target that goes to all classes alike; of a policy, what a unit of its entropy is worth.
-    fast : bool
-        Convolve in bfloat16 where this machine has instructions for it, and round weights in float32.
     rounded : bool
         Keep the result folded and rounded, in a sixth of the space; see :func:`model.convert.rounded`.
     average : float
@@ -57,8 +55,6 @@ class Recipe:
         Batch norm uses its running statistics, the ones that are folded, from here on.
     unroll_from : float
         All timesteps are run from here on; before, only the first, which is cheap and the one most pictures stop at.
-    sparsity : float
-        Weight of the mean square root of each hidden layer's activations in the loss.
     operations : float
         Weight of the expected share of all synaptic operations in the loss, see :meth:`FloatNetwork.operations`.
     shift, rotation, zoom : float
@@ -71,7 +67,7 @@ class Recipe:
     Raises
     ------
     NetworkError
-        If there is nothing to train for, or sparsity is asked of a fast run.
+        If there is nothing to train for.
     """
 
     name: str
@@ -97,7 +93,6 @@ class Recipe:
     warmup: float = 0.0
     momentum: float = 0.0
     smoothing: float = 0.0
-    fast: bool = False
     rounded: bool = False
     average: float = 0.998
     clip_from: float = 0.0
@@ -105,7 +100,6 @@ class Recipe:
     spike_from: float = 0.0
     freeze_from: float = 0.8
     unroll_from: float = 0.0
-    sparsity: float = 0.0
     operations: float = 0.0
     shift: float = 1.0
     rotation: float = 10.0
@@ -116,9 +110,6 @@ class Recipe:
     def __post_init__(self):
         if self.epochs < 1:
             raise NetworkError(f"epochs must be at least 1, not {self.epochs}")
-        if self.fast and self.sparsity:
-            raise NetworkError(f"recipe {self.name}: sparsity weighs activations before pooling, which are not there "
-                               f"where training is fast; use operations, not sparsity = {self.sparsity}")
 
 
 def convolutions(*channels: int | str, classes: int = 10) -> tuple[ConvSpec | LinearSpec, ...]:
@@ -145,11 +136,11 @@ VGG16 = convolutions(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 51
 
 TTFS = Coding(window=24, tau=4, nearest=True)
 # Conversion-aware training in its three stages (CAT: Lew et al., DAC 2022), whole pixels, no picture turned.
-CAT = {"coding": TTFS, "batch": 128, "fast": True, "warmup": 0.1, "clip_from": 0.3, "quantise_from": 0.6,
+CAT = {"coding": TTFS, "batch": 128, "warmup": 0.1, "clip_from": 0.3, "quantise_from": 0.6,
        "spike_from": 0.7, "freeze_from": 0.9, "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
 
 # Direct training over timesteps (DT-SNN: Li et al., DAC 2023).
-DIRECT = {"fast": True, "batch": 128, "warmup": 0.1, "quantise_from": 0.5, "freeze_from": 0.9, "unroll_from": 0.75,
+DIRECT = {"batch": 128, "warmup": 0.1, "quantise_from": 0.5, "freeze_from": 0.9, "unroll_from": 0.75,
           "exit_rule": "entropy", "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
 LIF = {"coding": Coding(window=1), "timesteps": 4, "leak_shift": 1, "reset": "zero"}
 # Coarse first spikes, whose remainder the next timesteps bring.
@@ -159,9 +150,9 @@ CONVERTED = {"coding": Coding(window=1), "timesteps": 8, "levels": 8, "reset": "
 
 RECIPES = {made.name: made for made in (
     Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
-           clip_from=0.2, quantise_from=0.4, spike_from=0.5, sparsity=0.1),
+           clip_from=0.2, quantise_from=0.4, spike_from=0.5, operations=0.3),
     Recipe(name="digits-lif", layers=DIGITS, coding=Coding(window=1), timesteps=4, leak_shift=1, reset="zero",
-           exit_rule="entropy", epochs=300, quantise_from=0.4),
+           exit_rule="entropy", epochs=300, quantise_from=0.4, operations=0.03),
     Recipe(name="mnist-ttfs", dataset="mnist", shape=(1, 28, 28), layers=SMALL, epochs=25, operations=0.1,
            **CAT | {"rotation": 10.0, "zoom": 0.1}),
     Recipe(name="fashion-ttfs", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=40, operations=0.05,

@@ -1,9 +1,11 @@
 """One training run: seeded, and resumed from its checkpoint after a kill."""
 
 import copy
+import ctypes
 import dataclasses
 import math
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +17,16 @@ from torch.nn import functional
 from ..datasets import Split
 from ..trained import VERSION, Header, Trained
 from .augment import augment
-from .layers import COUNT_EPSILON, FloatNetwork, Stage
+from .layers import FloatNetwork, Stage
 from .recipes import Recipe
 
 __all__ = ["Run", "header", "network"]
 
 CHECKPOINT_SECONDS = 60
+
+# Of glibc's mallopt: what is freed stays with the process, and large tensors come from there. To have their pages
+# mapped anew in every step takes a seventh of it.
+TRIM_THRESHOLD, MMAP_THRESHOLD, BYTES = -1, -3, 2 ** 30
 
 # Elsewhere, convolutions in bfloat16 are many times slower than in float32.
 BFLOAT16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -39,16 +45,17 @@ class Run:
     """
 
     def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None):
+        if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+            mallopt(TRIM_THRESHOLD, 2 * BYTES - 1)
+            mallopt(MMAP_THRESHOLD, BYTES)
         torch.manual_seed(seed)
         self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
         if start:
             self.network.begin(start)
-        if recipe.fast:
-            self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        if recipe.fast:
-            self.network.compile_layers()
+        self.network.compile_layers()
         self.generator = torch.Generator().manual_seed(seed)
         parameters = self.network.parameters()
         if recipe.momentum:
@@ -62,7 +69,7 @@ class Run:
         recipe, total = self.recipe, 0.0
         stage = Stage.at(recipe, self.epoch / recipe.epochs)
         batches = torch.randperm(len(split), generator=self.generator).split(recipe.batch)
-        if recipe.fast and len(split) > recipe.batch:
+        if len(split) > recipe.batch:
             # Code is compiled for one size of batch.
             batches = [batch for batch in batches if len(batch) == recipe.batch]
         self.network.train()
@@ -82,12 +89,12 @@ class Run:
         return total / sum(map(len, batches))
 
     def _loss(self, images: Tensor, labels: Tensor, stage: Stage) -> Tensor:
-        """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and sparsity.
+        """Cross-entropy of the accumulated output at every timestep (DT-SNN, Li et al., DAC 2023), and operations.
 
         Labels that are costs of each class, (images, classes), are paid as the softmax chooses, less a bonus for its
         entropy, which keeps it from making up its mind before it has learned anything.
         """
-        with torch.autocast("cpu", torch.bfloat16, enabled=stage.fast and BFLOAT16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             ran = self.network(images, stage)
             if labels.is_floating_point():
                 shares, levels = ran.logits[-1].softmax(1), ran.logits[-1].log_softmax(1)
@@ -95,8 +102,6 @@ class Run:
             else:
                 loss = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
                                                 label_smoothing=self.recipe.smoothing)
-            for activation in ran.activations if self.recipe.sparsity else ():
-                loss = loss + self.recipe.sparsity * (activation + COUNT_EPSILON).sqrt().mean()
             if self.recipe.operations:
                 loss = loss + self.recipe.operations * self.network.operations(ran)
         return loss

@@ -87,10 +87,10 @@ def test_agrees_and_writes_results(tmp_path, capsys):
 def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
     layers = convolutions(4, "stride", 4, "stride", classes=4)
     chosen = Recipe(name="digits-policy", policy_of="digits-lif", layers=layers, epochs=3, smoothing=0.3,
-                    **CAT | {"fast": False})
+                    **CAT)
     digits, lif = load_dataset("digits"), load(ROOT / "networks" / "digits-lif")
-    named = Run(chosen, seed=1).finish(policy.task(lif, digits.train, 1.0, 4.0), tmp_path / "checkpoint.pt",
-                                       lambda epoch, loss: None)
+    named = Run(chosen, seed=1).finish(policy.task(lif, digits.train, 1.0, 4.0),
+                                                       tmp_path / "checkpoint.pt", lambda epoch, loss: None)
     for trained in (lif, named):
         save(trained, tmp_path / trained.header.name)
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")

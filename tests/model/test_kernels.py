@@ -4,8 +4,7 @@ from torch.nn import functional
 
 from model.encode import decode, encode
 from model.network import Coding
-from model.training.kernels import MaxPool, SmallConvolution, Staircase, Threshold
-from model.training.layers import Stage, fire
+from model.training.kernels import SURROGATE_SLOPE, Clip, MaxPool, SmallConvolution, Staircase, Threshold
 
 
 @pytest.fixture
@@ -21,17 +20,27 @@ def test_the_staircase_is_what_the_hardware_encodes_and_decodes(coding, generato
     torch.testing.assert_close(Staircase.apply(values, coding), decode(encode(values[None], coding), coding)[0])
 
 
-def test_the_threshold_and_its_slope_are_those_of_a_run_that_is_not_fast():
+def test_the_threshold_has_the_slope_of_an_arc_tangent():
     potential = torch.linspace(-2, 4, 25, requires_grad=True)
-    ours, theirs = Threshold.apply(potential), fire(potential, Coding(window=1), Stage())
-    torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(*(torch.autograd.grad(spikes.sum(), potential)[0] for spikes in (ours, theirs)))
+    spikes = Threshold.apply(potential)
+    assert spikes.equal((potential >= 1).float())
+    soft = (torch.pi / 2 * SURROGATE_SLOPE * (potential - 1)).atan() / torch.pi
+    torch.testing.assert_close(*(torch.autograd.grad(each.sum(), potential)[0] for each in (spikes, soft)))
+
+
+@pytest.mark.parametrize("top", [1, torch.inf])
+def test_clips_as_torch_does_in_both_directions(top, generator):
+    values = torch.randn(1000, generator=generator, requires_grad=True)
+    ours, theirs = Clip.apply(values, top), values.clamp(0, top)
+    assert ours.equal(theirs)
+    assert torch.autograd.grad(ours.sum(), values)[0].equal(torch.autograd.grad(theirs.sum(), values)[0])
 
 
 @pytest.mark.parametrize("size, sides", [(2, (6, 8)), (2, (7, 5)), (3, (9, 10))])
 def test_pools_as_torch_does_in_both_directions(size, sides, generator):
     values = torch.randn(2, 3, *sides, generator=generator, requires_grad=True)
-    ours, theirs = MaxPool.apply(values, size), functional.max_pool2d(values, size)
+    ours = MaxPool.apply(values.permute(0, 2, 3, 1), size).permute(0, 3, 1, 2)
+    theirs = functional.max_pool2d(values, size)
     weight = torch.randn(theirs.shape, generator=generator)
     assert ours.equal(theirs)
     assert torch.autograd.grad((ours * weight).sum(), values)[0].equal(
