@@ -181,6 +181,9 @@ RECIPES = {made.name: made for made in (
            **DIRECT | {"batch": 256, "rate": 0.1, "shift": 4.0}),
     Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=24, flip=True,
            smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),
+    Recipe(name="cifar10-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-lif",
+           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), epochs=20,
+           smoothing=0.05, **CAT | {"shift": 0.0}),
 )}
 
 
