@@ -1,10 +1,11 @@
-"""AXI4-Lite: the host's bus, and the handshake of a slave on it."""
+"""AXI4-Lite: the host's bus, and the handshake of a slave on it; AXI4: the bus to the memory."""
 
 from amaranth import *
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["DATA_WIDTH", "STROBE_WIDTH", "Response", "AxiLiteSignature", "AxiLiteWrite", "AxiLiteFrontEnd"]
+__all__ = ["DATA_WIDTH", "STROBE_WIDTH", "Response", "AxiLiteSignature", "AxiLiteWrite", "AxiLiteFrontEnd",
+           "AxiReadSignature"]
 
 DATA_WIDTH = 32
 STROBE_WIDTH = DATA_WIDTH // 8
@@ -13,7 +14,9 @@ STROBE_WIDTH = DATA_WIDTH // 8
 class Response(enum.Enum, shape=2):
     """How an access ended (AMBA AXI4, A3.4.4)."""
     OKAY = 0
+    EXOKAY = 1
     SLVERR = 2
+    DECERR = 3
 
 
 class AxiLiteSignature(wiring.Signature):
@@ -141,3 +144,34 @@ class AxiLiteFrontEnd(wiring.Component):
             ]
 
         return m
+
+
+class AxiReadSignature(wiring.Signature):
+    """The read channels of AXI4, as their master sees them.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of a byte address.
+    data_width : int
+        Bits of a beat.
+    """
+
+    def __init__(self, address_width: int, data_width: int):
+        super().__init__({
+            "arid": Out(1),
+            "araddr": Out(address_width),
+            "arlen": Out(8),
+            "arsize": Out(3),
+            "arburst": Out(2),
+            "arcache": Out(4),
+            "arprot": Out(3),
+            "arvalid": Out(1),
+            "arready": In(1),
+            "rid": In(1),
+            "rdata": In(data_width),
+            "rresp": In(Response),
+            "rlast": In(1),
+            "rvalid": In(1),
+            "rready": Out(1),
+        })
