@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from math import lcm
 
 __all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
            "GRANULE_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset", "FAMILY",
@@ -119,6 +120,8 @@ class ProcessorConfig:
         Logits the exit unit holds.
     timesteps : int
         Longest run of a network, 2 to 32.
+    memory_width : int
+        Bits of a beat of the memory bus, 64, 128 or 256; 0 for a processor without.
     numerics : Numerics
 
     Raises
@@ -140,6 +143,7 @@ class ProcessorConfig:
     layers: int = 16
     classes: int = 64
     timesteps: int = 32
+    memory_width: int = 0
     numerics: Numerics = field(default_factory=Numerics)
 
     def __post_init__(self):
@@ -160,8 +164,16 @@ class ProcessorConfig:
                 raise ValueError(f"{name} must be between {low} and {high}, not {value}")
         if self.walkers not in (1, 2, 4, 8, 16, 32, 64) or self.tiles % self.walkers:
             raise ValueError(f"walkers must be a power of two that divides tiles ({self.tiles}), not {self.walkers}")
+        if self.memory_width not in (0, 64, 128, 256):
+            raise ValueError(f"memory_width must be 0, 64, 128 or 256, not {self.memory_width}")
         if self.spike_words % self.span:
             raise ValueError(f"spike_words must be a multiple of span ({self.span}), not {self.spike_words}")
+
+    def granule(self, walkers: int) -> tuple[int, int]:
+        """Beats of the memory bus that so many rows of a column group fill, for a layer with so many walkers."""
+        row = self.group_columns * CODE_WIDTH // walkers
+        together = lcm(row, self.memory_width)
+        return together // self.memory_width, together // row
 
     @property
     def span_lanes(self) -> int:
