@@ -1,10 +1,11 @@
-"""How weights lie in the memory of a processor that streams them. Twin of :mod:`rtl.rows`."""
+"""How weights lie in the memory of a processor that streams them, and which are fetched. Twin of :mod:`rtl.rows` and
+:mod:`rtl.prefetch`."""
 
 import numpy as np
 
 from .config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig
 
-__all__ = ["block"]
+__all__ = ["block", "fetched"]
 
 
 def block(codes: np.ndarray, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
@@ -27,3 +28,23 @@ def block(codes: np.ndarray, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
     filled = np.pad(codes, ((0, -len(codes) % rows), (0, columns - codes.shape[1])), constant_values=NO_SYNAPSE)
     bits = filled[..., None] >> np.arange(CODE_WIDTH, dtype=np.uint8) & 1
     return np.packbits(bits, bitorder="little")
+
+
+def fetched(seen: np.ndarray, taps: int, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
+    """The granules of a column group that have a row of a channel that spiked; the first one, if none has.
+
+    Parameters
+    ----------
+    seen : ndarray, bool, (channels,)
+        Channels of the source with a spike somewhere on the map; a multiple of 16.
+    taps : int
+        Of the kernel.
+
+    Returns
+    -------
+    ndarray, int64, (granules,)
+        In the order in which they lie.
+    """
+    _, rows = cfg.granule(walkers)
+    found = np.flatnonzero(np.tile(seen, taps).reshape(-1, rows).any(1))
+    return found if len(found) else np.zeros(1, np.int64)

@@ -20,6 +20,7 @@ class Destination(data.StructLayout):
     def __init__(self):
         super().__init__({
             "row": ADDRESS_WIDTH,
+            "walker_shift": 3,          # log2 of the walkers that share the layer
             "last": 1,                  # the last run of its column group
         })
 
@@ -38,8 +39,6 @@ class Rows(wiring.Component):
 
     Members
     -------
-    walker_shift : In
-        log2 of the walkers that share the layer. Must not change from a run's destination to its last row.
     i : In(stream.Signature(Beat(cfg.memory_width)))
     to : In(stream.Signature(Destination()))
         One for each run, taken with its first beat.
@@ -51,7 +50,6 @@ class Rows(wiring.Component):
     def __init__(self, cfg: ProcessorConfig):
         self.cfg = cfg
         super().__init__({
-            "walker_shift": In(range(cfg.walkers.bit_length())),
             "i": In(stream.Signature(Beat(cfg.memory_width))),
             "to": In(stream.Signature(Destination())),
             "writes": Out(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
@@ -72,15 +70,15 @@ class Rows(wiring.Component):
         # Of the granule that leaves: its rows, how many are left, and where the next goes.
         leaving = Signal(most_beats * width)
         left, rows = Signal(range(most_rows + 1)), Signal(range(most_rows + 1))
-        row, ends = Signal(ADDRESS_WIDTH), Signal()
-        with m.Switch(self.walker_shift):
+        row, leaving_shift, ends = Signal(ADDRESS_WIDTH), Signal.like(destination.walker_shift), Signal()
+
+        here = data.View(Destination(), Mux(open_run, Value.cast(destination), Value.cast(self.to.payload)))
+        with m.Switch(here.walker_shift):
             for shift, (beats_of, rows_of) in enumerate(shapes):
                 with m.Case(shift):
                     m.d.comb += [last_beat.eq(beats_of - 1), rows.eq(rows_of)]
-
         whole = beat == last_beat
         taken = Signal()
-        here = data.View(Destination(), Mux(open_run, Value.cast(destination), Value.cast(self.to.payload)))
         m.d.comb += [
             self.i.ready.eq((open_run | self.to.valid) & (~whole | (left <= 1))),
             taken.eq(self.i.valid & self.i.ready),
@@ -95,7 +93,7 @@ class Rows(wiring.Component):
 
         with m.If(left != 0):
             m.d.sync += [left.eq(left - 1), row.eq(row + 1)]
-            with m.Switch(self.walker_shift):
+            with m.Switch(leaving_shift):
                 for shift in range(len(shapes)):
                     with m.Case(shift):
                         m.d.sync += leaving.eq(leaving >> ((cfg.group_columns * CODE_WIDTH) >> shift))
@@ -110,7 +108,7 @@ class Rows(wiring.Component):
                 m.d.sync += [
                     beat.eq(0),
                     destination.row.eq(here.row + rows),
-                    leaving.eq(arrived), left.eq(rows),
+                    leaving.eq(arrived), left.eq(rows), leaving_shift.eq(here.walker_shift),
                     row.eq(here.row), ends.eq(here.last & self.i.p.last),
                 ]
 
@@ -118,7 +116,7 @@ class Rows(wiring.Component):
         row_width = cfg.columns * CODE_WIDTH
         for number, write in enumerate(self.writes):
             m.d.comb += [write.address.eq(row), write.enable.eq(left != 0)]
-            with m.Switch(self.walker_shift):
+            with m.Switch(leaving_shift):
                 for shift in range(len(shapes)):
                     with m.Case(shift):
                         part = number % (cfg.tiles >> shift)

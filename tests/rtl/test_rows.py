@@ -36,9 +36,8 @@ def test_runs_of_granules_become_rows_of_every_tile(width, shift, gap):
     dut, written, complete = Rows(cfg), [{} for _ in range(cfg.tiles)], []
 
     async def destinations(ctx):
-        ctx.set(dut.walker_shift, shift)
         for first, last, _ in runs:
-            await put(ctx, dut.to, {"row": first, "last": last})
+            await put(ctx, dut.to, {"row": first, "walker_shift": shift, "last": last})
 
     async def arrive(ctx):
         for _, _, its in runs:
@@ -75,7 +74,7 @@ def test_a_beat_is_taken_every_cycle_where_rows_are_no_shorter_than_beats(width,
 
     async def stream(ctx):
         ctx.set(dut.to.valid, 1)
-        ctx.set(dut.to.payload, {"row": 0, "last": 0})
+        ctx.set(dut.to.payload, {"row": 0, "walker_shift": 0, "last": 0})
         ctx.set(dut.i.valid, 1)
         for number in range(8 * beats):
             ctx.set(dut.i.payload, {"data": 0, "last": number % beats == beats - 1})
