@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
@@ -81,7 +82,8 @@ class Simulation:
         except RuntimeError as error:
             raise RuntimeError(f"{self.name} cannot be built: {_end(log)}") from error
 
-    def run(self, bench: str, folder: Path, *, parameters: dict | None = None, seed: int = 1) -> list[str]:
+    def run(self, bench: str, folder: Path, *, parameters: dict | None = None, seed: int = 1,
+            plusargs: Sequence[str] = ()) -> list[str]:
         """Run every test of a bench.
 
         Parameters
@@ -94,6 +96,8 @@ class Simulation:
             JSON values the bench reads with :func:`parameters`.
         seed : int
             ``cocotb.RANDOM_SEED`` in the bench.
+        plusargs : sequence of str
+            What the Verilog is told, such as ``+latency=20``.
 
         Returns
         -------
@@ -111,7 +115,7 @@ class Simulation:
         with suppress(SystemExit, RuntimeError):
             _runner().test(hdl_toplevel=self.name, hdl_toplevel_lang="verilog", test_module=bench, seed=seed,
                            build_dir=self.folder, test_dir=folder, results_xml=str(results.resolve()),
-                           waves=self.waves, log_file=log,
+                           waves=self.waves, log_file=log, plusargs=list(plusargs),
                            extra_env={PARAMETERS: json.dumps(parameters or {})})
         if not results.exists():
             raise BenchError(f"{bench} broke off: {_end(log)}")
