@@ -79,6 +79,7 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "parameter_base": parameter_words, "state_base": state_words,
             "start_base": parameter_words + (0 if layer.start is None else _beats(layer, cfg)),
             "mask": layer.mask & (1 << network.timesteps) - 1,
+            "streamed": False, "by_spikes": False, "input_seen": 0, "output_seen": 0, "weight_base": 0,
         }))
         for tile, codes in zip(tiles, _tile_rows(layer, tiling, cfg)):
             tile.append(codes)

@@ -11,7 +11,10 @@ from .buffer import Buffer
 from .layouts import Descriptor, Fetch, SpikeRow, walker_shift
 from .store import ADDRESS_WIDTH, ReadSignature
 
-__all__ = ["Walker"]
+__all__ = ["GroupCount", "Walker"]
+
+# Counts column groups that come from the memory, modulo more than the tiles can hold.
+GroupCount = unsigned(2)
 
 
 class Pixel(data.StructLayout):
@@ -30,13 +33,13 @@ class Pixel(data.StructLayout):
 class Pixels(wiring.Component):
     """The outer loops of a walk: for each column group, each of the walker's pooling windows, each pixel of it.
 
-    One pixel a cycle, the first one in the cycle after ``start``.
+    One pixel a cycle, the first one in the cycle after ``start``. A group that has not come is waited for.
 
     Parameters
     ----------
     cfg : ProcessorConfig
     number : int
-    layer, start
+    layer, start, groups_done, groups_came
         See :class:`Walker`.
     o : Out(stream.Signature(Pixel(cfg)))
     """
@@ -47,6 +50,8 @@ class Pixels(wiring.Component):
         super().__init__({
             "layer": In(Descriptor),
             "start": In(1),
+            "groups_done": In(GroupCount),
+            "groups_came": In(GroupCount),
             "o": Out(stream.Signature(Pixel(cfg))),
         })
 
@@ -79,6 +84,19 @@ class Pixels(wiring.Component):
         window_done = row_done & (py == pool_end)
         line_done = window_done & (ox >= line_end)
         group_done = window_done & (window >= window_end)
+        # Groups from the memory lie in two places, in turns.
+        walking, group_came, streamed_row = Signal(), C(1), group_row
+        if cfg.memory_width:
+            groups_walked, second_row = Signal(GroupCount), Signal(ADDRESS_WIDTH)
+            m.d.sync += second_row.eq((layer.row_base + cfg.rows) >> 1)
+            group_came = ~layer.streamed | (groups_walked != self.groups_came)
+            place = Mux(groups_walked[0], second_row, layer.row_base)
+            streamed_row = Mux(layer.streamed, place, group_row)
+            with m.If(self.o.ready & self.o.valid & group_done):
+                m.d.sync += groups_walked.eq(groups_walked + 1)
+            with m.If(self.start):
+                m.d.sync += groups_walked.eq(self.groups_done)
+        m.d.comb += self.o.valid.eq(walking & group_came)
         # Where the first window lies.
         left = (layer.window_hop >> shift) * self.number - layer.padding
 
@@ -86,14 +104,14 @@ class Pixels(wiring.Component):
             pixel.y.eq(y),
             pixel.x.eq(x),
             pixel.columns.eq(Mux(group_last, channels_left, group_columns)),
-            pixel.group_row.eq(group_row),
+            pixel.group_row.eq(streamed_row),
         ]
         first_pixel = [
             window.eq(self.number), ox.eq(self.number), px.eq(0), py.eq(0),
             window_y.eq(-layer.padding), y.eq(-layer.padding),
             window_x.eq(left), x.eq(left),
         ]
-        with m.If(self.o.ready):
+        with m.If(self.o.ready & self.o.valid):
             m.d.sync += [px.eq(px + 1), x.eq(x + layer.stride)]
             with m.If(row_done):
                 m.d.sync += [px.eq(0), x.eq(window_x), py.eq(py + 1), y.eq(y + layer.stride)]
@@ -113,14 +131,14 @@ class Pixels(wiring.Component):
                     *first_pixel,
                     channels_left.eq(channels_left - group_columns),
                     group_row.eq(group_row + layer.group_rows),
-                    self.o.valid.eq(self.o.valid & ~group_last),
+                    walking.eq(~group_last),
                 ]
         with m.If(self.start):
             m.d.sync += [
                 *first_pixel,
                 channels_left.eq(layer.output_channels),
                 group_row.eq(layer.row_base),
-                self.o.valid.eq(1),
+                walking.eq(1),
             ]
         return m
 
@@ -147,6 +165,8 @@ class Walker(wiring.Component):
         The source did not spike at all: read nothing. Must not change during a walk.
     start : In(1)
         Begin a walk. Only after the last fetch of the walk before.
+    groups_done : In(2), groups_came : In(2)
+        Column groups from the memory that were walked before this layer, valid with ``start``, and that have come.
     spikes : Out(ReadSignature(SpikeRow(cfg)))
     o : Out(stream.Signature(Fetch(cfg)))
     fault : Out(1), fault_address : Out(32)
@@ -160,6 +180,8 @@ class Walker(wiring.Component):
             "layer": In(Descriptor),
             "silent": In(1),
             "start": In(1),
+            "groups_done": In(GroupCount),
+            "groups_came": In(GroupCount),
             "spikes": Out(ReadSignature(SpikeRow(cfg))),
             "o": Out(stream.Signature(Fetch(cfg))),
             "fault": Out(1),
@@ -171,7 +193,12 @@ class Walker(wiring.Component):
         cfg, layer = self.cfg, self.layer
 
         m.submodules.pixels = pixels = Pixels(cfg, self.number)
-        m.d.comb += [pixels.layer.eq(layer), pixels.start.eq(self.start)]
+        m.d.comb += [
+            pixels.layer.eq(layer),
+            pixels.start.eq(self.start),
+            pixels.groups_done.eq(self.groups_done),
+            pixels.groups_came.eq(self.groups_came),
+        ]
         # A stall reaches them a cycle later.
         m.submodules.ahead = ahead = Buffer(Pixel(cfg))
         wiring.connect(m, pixels.o, ahead.i)

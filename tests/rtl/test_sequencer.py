@@ -237,9 +237,9 @@ def test_an_illegal_layer_ends_a_run_that_has_begun():
 
 
 def test_every_word_of_a_descriptor_has_a_check_or_an_address():
-    # Words 7 to 12 and 15 hold addresses, which the stores check; 13 is the mask; 14 moves the kernel, which may
-    # lie beside the map.
+    # Words 7 to 12 and 15 hold addresses, which the stores or the memory check; 13 is the mask; 14 moves the kernel,
+    # which may lie beside the map.
     assert len(DESCRIPTOR) == DESCRIPTOR_WORDS == 16
     assert {name for fields in DESCRIPTOR[7:] for name in fields} == {
-        "input_base", "output_base", "row_base", "group_rows", "parameter_base", "state_base", "mask",
-        "window_hop", "line_back", "start_base"}
+        "input_base", "input_seen", "output_base", "output_seen", "row_base", "group_rows", "parameter_base",
+        "start_base", "state_base", "mask", "window_hop", "line_back", "weight_base"}

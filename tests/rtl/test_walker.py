@@ -298,6 +298,47 @@ def test_gives_a_fetch_every_cycle_from_the_fifth_on(span, channels):
     assert offered == [0] * 5 + [1] * count + [0] * 5
 
 
+@pytest.mark.parametrize("done", range(4))
+@pytest.mark.parametrize("out, groups, ahead", [(50, 4, 1), (30, 2, 2)])
+def test_groups_from_the_memory_lie_in_two_places_and_are_waited_for(done, out, groups, ahead):
+    cfg = ProcessorConfig(columns=16, rows=401, memory_width=64)
+    shape = Shape(cfg=cfg, out=out)
+    _, stored = random_map(shape, 4)
+    expected = known(expected_walk(shape, stored))
+    fetches = len(expected) // groups
+    places = (ROW_BASE, (ROW_BASE + cfg.rows) // 2)
+    for number, (codes, row, *rest) in enumerate(expected):
+        if row is not None:
+            group = number // fetches
+            row += places[(done + group) % 2] - ROW_BASE - group * shape.group_rows
+            expected[number] = codes, row, *rest
+    dut, walked, waited = Walker(cfg), [], []
+
+    async def testbench(ctx):
+        ctx.set(dut.layer, shape.descriptor() | {"streamed": 1})
+        ctx.set(dut.groups_done, done)
+        ctx.set(dut.groups_came, done)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        ctx.set(dut.groups_done, (done + 1) % 4)
+        for group in range(0, groups, ahead):
+            await ctx.tick().repeat(20)
+            waited.append(len(walked))
+            ctx.set(dut.groups_came, (done + group + ahead) % 4)
+            await ctx.tick().repeat((ahead + 1) * fetches)
+
+    async def collect(ctx):
+        ctx.set(dut.o.ready, 1)
+        async for _, _, valid, fetch in ctx.tick().sample(dut.o.valid, dut.o.payload):
+            if valid:
+                walked.append(read(fetch))
+
+    simulate(dut, testbench, processes=[holds(dut.o), spike_store(dut, stored), collect])
+    assert known(walked) == expected
+    assert waited == [fetches * group for group in range(0, groups, ahead)]
+
+
 @pytest.mark.parametrize("span", SPANS)
 @pytest.mark.parametrize("rows, faults", [(ROW_BASE + 25, []), (ROW_BASE + 24, [ROW_BASE + 24] * 9)])
 def test_a_row_beyond_the_tile_is_a_fault(span, rows, faults):
