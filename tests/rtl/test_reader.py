@@ -148,9 +148,9 @@ def test_an_error_names_its_burst_and_what_is_discarded_does_not_come():
         await put(ctx, dut.i, {"address": 60, "beats": 1000})
         await ctx.tick().until(dut.error)
         ctx.set(dut.discard, 1)
+        before = len(came)
         await ctx.tick().until(~dut.busy)
         ctx.set(dut.discard, 0)
-        before = len(came)
         await put(ctx, dut.i, {"address": 7, "beats": 3})
         await ctx.tick().repeat(30)
         assert came[before:] == [stored(7), stored(8), stored(9)]

@@ -65,8 +65,8 @@ def test_runs_of_granules_become_rows_of_every_tile(width, shift, gap):
     assert complete == [200 + 2 * rows - 1, 20 + rows - 1]
 
 
-@pytest.mark.parametrize("width, pace", [(64, 1), (128, 1), (256, 1)])
-def test_a_beat_is_taken_every_cycle_where_rows_are_no_shorter_than_beats(width, pace):
+@pytest.mark.parametrize("width", [64, 128, 256])
+def test_a_beat_is_taken_every_cycle_where_rows_are_no_shorter_than_beats(width):
     cfg = ProcessorConfig(**COLUMNS, memory_width=width)
     beats, rows = cfg.granule(1)
     assert rows <= beats
