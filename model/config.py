@@ -122,6 +122,8 @@ class ProcessorConfig:
         Longest run of a network, 2 to 32.
     memory_width : int
         Bits of a beat of the memory bus, 64, 128 or 256; 0 for a processor without.
+    seen_words : int
+        With a memory: how often 16 channels of a map are kept in mind, of which weights are fetched by spikes.
     numerics : Numerics
 
     Raises
@@ -144,6 +146,7 @@ class ProcessorConfig:
     classes: int = 64
     timesteps: int = 32
     memory_width: int = 0
+    seen_words: int = 512
     numerics: Numerics = field(default_factory=Numerics)
 
     def __post_init__(self):
@@ -157,7 +160,8 @@ class ProcessorConfig:
             raise ValueError(f"span must be 1, 2, 4 or 8, not {self.span}")
         for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2 * self.span, 1 << 20),
                                 ("state_words", 2, 1 << 20), ("charge_words", 2, 1 << 20),
-                                ("parameter_words", 2, 1 << 16), ("layers", 2, 64), ("classes", 2, 1024),
+                                ("parameter_words", 2, 1 << 16), ("seen_words", 2, 1 << 12),
+                                ("layers", 2, 64), ("classes", 2, 1024),
                                 ("timesteps", 2, 32)):
             value = getattr(self, name)
             if not low <= value <= high:

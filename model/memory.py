@@ -2,10 +2,11 @@
 :mod:`rtl.prefetch`."""
 
 import numpy as np
+from torch import Tensor
 
-from .config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig
+from .config import CODE_WIDTH, NO_SYNAPSE, SILENT, ProcessorConfig
 
-__all__ = ["block", "fetched"]
+__all__ = ["block", "fetched", "seen"]
 
 
 def block(codes: np.ndarray, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
@@ -48,3 +49,17 @@ def fetched(seen: np.ndarray, taps: int, walkers: int, cfg: ProcessorConfig) -> 
     _, rows = cfg.granule(walkers)
     found = np.flatnonzero(np.tile(seen, taps).reshape(-1, rows).any(1))
     return found if len(found) else np.zeros(1, np.int64)
+
+
+def seen(codes: Tensor) -> Tensor:
+    """Which channels of a map spiked.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (images, channels, height, width)
+
+    Returns
+    -------
+    Tensor, bool, (images, channels)
+    """
+    return (codes != SILENT).any(3).any(2)

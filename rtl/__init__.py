@@ -13,6 +13,9 @@
 :mod:`rtl.exit`         when the answer is sure
 ======================  ======================================================================
 
+:mod:`rtl.reader`, :mod:`rtl.rows` and :mod:`rtl.prefetch` bring weights that do not fit from a memory, one column group
+ahead; :mod:`rtl.seen` tells them which channels spiked. They are not yet part of the processor.
+
 :mod:`rtl.store` is the memory they share, :mod:`rtl.buffer` where a stall is caught, :mod:`rtl.signature` the CRC of
 what leaves each layer, :mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level.
 :mod:`rtl.verilog` exports it, :mod:`rtl.netlist` lints and synthesises the export.

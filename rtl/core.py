@@ -3,9 +3,9 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import ceil_log2, exact_log2
 
-from model.config import SILENT, WORD_WIDTH, ProcessorConfig
+from model.config import LANES, SILENT, WORD_WIDTH, ProcessorConfig
 
 from .drain import Drain, Parameters
 from .exit import Logit
@@ -14,10 +14,11 @@ from .layouts import Charges, Descriptor, SpikeWord, walker_shift
 from .picker import Picker
 from .pool import Pool
 from .readout import Readout
+from .seen import Seen
 from .spike_store import SpikeStore
 from .store import ADDRESS_WIDTH, Store, WriteSignature
 from .tile import Tile, WeightRow
-from .walker import Walker
+from .walker import GroupCount, Walker
 
 __all__ = ["Activity", "Emission", "Core"]
 
@@ -66,7 +67,15 @@ class Core(wiring.Component):
         High when the last neurons of a layer have fired: the next one may begin a cycle later. Their word leaves in
         that cycle, and is written in the one after. A readout has its last logit instead.
     load_spikes, load_parameters, load_rows : In(WriteSignature)
-        Only when idle. One ``load_rows`` per tile.
+        Only when idle; but for rows of column groups from the memory. One ``load_rows`` per tile.
+    begin : In(1)
+        High in the cycle in which a run begins.
+    groups_came : In(2)
+        Column groups from the memory since the begin of the run, modulo 4.
+    group_released : Out(1)
+        High for a cycle when one of them is not needed any more.
+    seen_address : In, seen_data : Out(16)
+        See :class:`~rtl.seen.Seen`; without a memory, nothing is ever seen.
     logits : Out(stream.Signature(Logit(cfg), always_ready=True))
     activity : Out(Activity(cfg))
     emission : Out(Emission())
@@ -85,6 +94,11 @@ class Core(wiring.Component):
             "load_spikes": In(WriteSignature(SpikeWord)),
             "load_parameters": In(WriteSignature(Parameters(cfg))),
             "load_rows": In(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
+            "begin": In(1),
+            "groups_came": In(GroupCount),
+            "group_released": Out(1),
+            "seen_address": In(ceil_log2(cfg.seen_words)),
+            "seen_data": Out(LANES),
             "logits": Out(stream.Signature(Logit(cfg), always_ready=True)),
             "activity": Out(Activity(cfg)),
             "emission": Out(Emission()),
@@ -113,6 +127,13 @@ class Core(wiring.Component):
             fire.layer.eq(layer),
         ]
 
+        groups_done = Signal(GroupCount)
+        m.d.comb += self.group_released.eq(drain.group_done & layer.streamed)
+        with m.If(self.group_released):
+            m.d.sync += groups_done.eq(groups_done + 1)
+        with m.If(self.begin):
+            m.d.sync += groups_done.eq(0)
+
         shift = walker_shift(layer, cfg)
         walkers, pickers = [], []
         for number in range(cfg.walkers):
@@ -122,6 +143,8 @@ class Core(wiring.Component):
                 walker.layer.eq(layer),
                 walker.silent.eq(self.silent),
                 walker.start.eq(self.start & ~recall & (number >> shift == 0)),
+                walker.groups_done.eq(groups_done),
+                walker.groups_came.eq(self.groups_came),
                 picker.grain_shift.eq(layer.input_shift),
             ]
             wiring.connect(m, walker.spikes, spikes.reads[number])
@@ -190,6 +213,14 @@ class Core(wiring.Component):
             spikes.write.enable.eq(pool.o.valid | self.load_spikes.enable),
             self.drained.eq(fired & fire.o.p.place.last & ~layer.readout),
         ]
+        if cfg.memory_width:
+            m.submodules.seen = seen = Seen(cfg)
+            m.d.comb += [
+                seen.word.eq(pool.o.payload),
+                seen.enable.eq(pool.o.valid),
+                seen.address.eq(self.seen_address),
+                self.seen_data.eq(seen.data),
+            ]
         for block in *walkers, spikes, parameters, states, charges:
             fault, address = Signal(), Signal.like(self.fault_address)
             m.d.sync += [fault.eq(block.fault), address.eq(block.fault_address)]

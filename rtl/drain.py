@@ -26,6 +26,8 @@ class Place(data.StructLayout):
             "last": 1,                                  # last beat of the layer
             "state_address": ADDRESS_WIDTH,
             "word_address": ADDRESS_WIDTH,
+            **({"seen": Descriptor["output_seen"].width,    # where it is noted that these channels spiked
+                "begins": 1} if cfg.memory_width else {}),  # first pooling window of the map
         })
 
 
@@ -71,6 +73,8 @@ class Drain(wiring.Component):
         Begin a layer. Only after the last beat of the layer before.
     i : In(stream.Signature(Charges(cfg, cfg.group_columns // cfg.walkers))).array(cfg.walkers)
         A layer with fewer walkers than there are has several of these for each, which are valid together.
+    group_done : Out(1)
+        High in the cycle in which the last charges of a column group are taken.
     parameters : Out(ReadSignature(Parameters(cfg)))
     states, charges : Out(ReadSignature(Charges(cfg, cfg.encoders)))
     o : Out(stream.Signature(Beat(cfg)))
@@ -84,6 +88,7 @@ class Drain(wiring.Component):
             "recall": In(1),
             "start": In(1),
             "i": In(stream.Signature(Charges(cfg, cfg.group_columns // cfg.walkers))).array(cfg.walkers),
+            "group_done": Out(1),
             "parameters": Out(ReadSignature(Parameters(cfg))),
             "states": Out(ReadSignature(Charges(cfg, cfg.encoders))),
             "charges": Out(ReadSignature(Charges(cfg, cfg.encoders))),
@@ -215,6 +220,7 @@ class Drain(wiring.Component):
 
         index = walker_index + beat
         m.d.comb += [
+            self.group_done.eq(step & complete & group_done & ~recalling),
             self.parameters.address.eq(group_parameters + beat),
             self.parameters.enable.eq(step & complete),
             self.states.address.eq(state_address),
@@ -244,6 +250,18 @@ class Drain(wiring.Component):
                 place.state_address.eq(state_address),
                 place.word_address.eq(word_address),
             ]
+        if cfg.memory_width:
+            group_seen, seen = Signal.like(place.seen), Signal.like(place.seen)
+            with m.If(step & complete):
+                m.d.sync += [
+                    seen.eq(Mux(beat_last, group_seen, seen + word_full)),
+                    place.seen.eq(seen),
+                    place.begins.eq(window == 0),
+                ]
+                with m.If(group_done):
+                    m.d.sync += [group_seen.eq(group_seen + words), seen.eq(group_seen + words)]
+            with m.If(self.start):
+                m.d.sync += [group_seen.eq(layer.output_seen), seen.eq(layer.output_seen)]
         m.d.comb += [
             self.o.p.charges.eq(Mux(self.recall, Value.cast(self.charges.data), Value.cast(charges))),
             self.o.p.place.eq(place),

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from model.config import CODE_WIDTH, LANES, SILENT, ProcessorConfig
 
+from .drain import Place
 from .fire import Fired
 from .layouts import SpikeWord
 from .store import ADDRESS_WIDTH
@@ -16,11 +17,13 @@ __all__ = ["PooledWord", "Pool"]
 class PooledWord(data.StructLayout):
     """A spike word on its way to the spike store."""
 
-    def __init__(self):
+    def __init__(self, cfg: ProcessorConfig):
+        noted = Place(cfg).members
         super().__init__({
             "address": ADDRESS_WIDTH,
             "codes": SpikeWord,
             "last": 1,                  # last word of the layer
+            **{name: noted[name] for name in ("seen", "begins") if name in noted},
         })
 
 
@@ -37,14 +40,14 @@ class Pool(wiring.Component):
     Members
     -------
     i : In(stream.Signature(Fired(cfg)))
-    o : Out(stream.Signature(PooledWord()))
+    o : Out(stream.Signature(PooledWord(cfg)))
     """
 
     def __init__(self, cfg: ProcessorConfig):
         self.cfg = cfg
         super().__init__({
             "i": In(stream.Signature(Fired(cfg))),
-            "o": Out(stream.Signature(PooledWord())),
+            "o": Out(stream.Signature(PooledWord(cfg))),
         })
 
     def elaborate(self, platform):
@@ -96,4 +99,6 @@ class Pool(wiring.Component):
                     self.o.p.codes.eq(filled),
                     self.o.p.last.eq(place.last),
                 ]
+                if cfg.memory_width:
+                    m.d.sync += [self.o.p.seen.eq(place.seen), self.o.p.begins.eq(place.begins)]
         return m

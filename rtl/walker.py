@@ -84,14 +84,14 @@ class Pixels(wiring.Component):
         window_done = row_done & (py == pool_end)
         line_done = window_done & (ox >= line_end)
         group_done = window_done & (window >= window_end)
-        # Groups from the memory lie in two places, in turns.
-        walking, group_came, streamed_row = Signal(), C(1), group_row
+        # Column groups from the memory lie in two places, in turns, and are waited for.
+        walking, group_came, its_row = Signal(), C(1), group_row
         if cfg.memory_width:
             groups_walked, second_row = Signal(GroupCount), Signal(ADDRESS_WIDTH)
             m.d.sync += second_row.eq((layer.row_base + cfg.rows) >> 1)
             group_came = ~layer.streamed | (groups_walked != self.groups_came)
             place = Mux(groups_walked[0], second_row, layer.row_base)
-            streamed_row = Mux(layer.streamed, place, group_row)
+            its_row = Mux(layer.streamed, place, group_row)
             with m.If(self.o.ready & self.o.valid & group_done):
                 m.d.sync += groups_walked.eq(groups_walked + 1)
             with m.If(self.start):
@@ -104,7 +104,7 @@ class Pixels(wiring.Component):
             pixel.y.eq(y),
             pixel.x.eq(x),
             pixel.columns.eq(Mux(group_last, channels_left, group_columns)),
-            pixel.group_row.eq(streamed_row),
+            pixel.group_row.eq(its_row),
         ]
         first_pixel = [
             window.eq(self.number), ox.eq(self.number), px.eq(0), py.eq(0),

@@ -331,6 +331,16 @@ MUTANTS = (
     Mutant("walker begins every layer in the first place", "walker.py",
            "m.d.sync += groups_walked.eq(self.groups_done)", "m.d.sync += groups_walked.eq(0)",
            "test_walker.py::test_groups_from_the_memory_lie_in_two_places_and_are_waited_for"),
+    Mutant("drain notes channels where the group before has its own", "drain.py",
+           "group_seen.eq(group_seen + words), seen.eq(group_seen + words)",
+           "group_seen.eq(group_seen + words), seen.eq(group_seen)",
+           "test_drain.py::test_says_where_the_channels_of_a_beat_are_kept_in_mind"),
+    Mutant("seen never forgets", "seen.py",
+           "Mux(self.word.begins, 0, before.data)", "before.data",
+           "test_seen.py::test_knows_every_channel_that_spiked_and_forgets_the_map_before"),
+    Mutant("core begins every layer with the first column group", "core.py",
+           "groups_done.eq(groups_done + 1)", "groups_done.eq(0)",
+           "test_core.py::test_matches_model_while_its_weights_come_from_the_memory"),
 )
 
 

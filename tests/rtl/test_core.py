@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -59,24 +60,64 @@ async def write(ctx, port, address, data):
     ctx.set(port.enable, 0)
 
 
-async def load(ctx, dut, image, codes):
+def entry(granules):
+    """The bits of an entry: what it does not bring is ones."""
+    bits = (1 << 32 * 16) - 1
+    for index, granule in enumerate(granules):
+        bits ^= (granule ^ 0xFFFF_FFFF) << 32 * index
+    return bits
+
+
+async def load(ctx, dut, image, codes, *, rows=True):
     """Fill the stores as the loader would."""
-    ports = {Target.PARAMETERS: dut.load_parameters, Target.SPIKES: dut.load_spikes,
-             **{Target.TILES + tile: port for tile, port in enumerate(dut.load_rows)}}
+    ports = {Target.PARAMETERS: dut.load_parameters, Target.SPIKES: dut.load_spikes}
+    if rows:
+        ports |= {Target.TILES + tile: port for tile, port in enumerate(dut.load_rows)}
     for section in (*image.sections, picture(codes.numpy(), image.descriptors[0]["input_words"])):
         for n, granules in enumerate(section.entries.tolist()):
             if section.target in ports:
-                # What an entry does not bring is ones.
-                data = (1 << 32 * 16) - 1
-                for index, granule in enumerate(granules):
-                    data ^= (granule ^ 0xFFFF_FFFF) << 32 * index
-                await write(ctx, ports[section.target], section.address + n, data)
+                await write(ctx, ports[section.target], section.address + n, entry(granules))
 
 
-def ran(network, codes, cfg):
-    """What a core emits when it is told to run ``network``: per timestep and layer, words or logits, and counters."""
+class Stream:
+    """The memory: brings the column groups of every layer one after the other, to two places in turns."""
+
+    def __init__(self, dut, network, image, pace):
+        self.dut, self.pace, self.released = dut, pace, 0
+        self.tiles = [section.entries.tolist() for section in image.sections if section.target >= Target.TILES]
+        widest = max(fields["group_rows"] for fields in image.descriptors)
+        self.first = dut.cfg.rows - 2 * widest
+        self.groups = [(fields["row_base"] + group * fields["group_rows"], fields["group_rows"])
+                       for _ in range(network.timesteps)
+                       for fields, tiling in zip(image.descriptors, tilings(network, dut.cfg))
+                       for group in range(len(tiling.groups))]
+        self.descriptors = [fields | {"streamed": 1, "row_base": self.first} for fields in image.descriptors]
+
+    async def watch(self, ctx):
+        async for *_, released in ctx.tick().sample(self.dut.group_released):
+            self.released += released
+
+    async def bring(self, ctx):
+        for number, (row, rows) in enumerate(self.groups):
+            while number - self.released >= 2:
+                await ctx.tick()
+            place = (self.first, (self.first + self.dut.cfg.rows) // 2)[number % 2]
+            for each in range(rows):
+                for port, entries in zip(self.dut.load_rows, self.tiles):
+                    await write(ctx, port, place + each, entry(entries[row + each]))
+            await ctx.tick().repeat(self.pace)
+            ctx.set(self.dut.groups_came, (number + 1) % 4)
+
+
+def ran(network, codes, cfg, pace=None):
+    """What a core emits when it is told to run ``network``: per timestep and layer, words or logits, and counters.
+
+    With a ``pace``, weights come while it runs, each column group so many cycles after its last row.
+    """
     image = compile(network, cfg)
     dut = Core(cfg)
+    memory = Stream(dut, network, image, pace)
+    descriptors = image.descriptors if pace is None else memory.descriptors
     activity = dict.fromkeys(COUNTERS, 0)
     logits, steps = [], []
 
@@ -91,9 +132,9 @@ def ran(network, codes, cfg):
             activity["neurons"] += seen.neurons
 
     async def testbench(ctx):
-        await load(ctx, dut, image, codes)
+        await load(ctx, dut, image, codes, rows=pace is None)
         for timestep in range(1, network.timesteps + 1):
-            for fields in image.descriptors:
+            for fields in descriptors:
                 ctx.set(dut.layer, fields)
                 ctx.set(dut.fresh, timestep == 1)
                 ctx.set(dut.silent, 0)
@@ -117,7 +158,11 @@ def ran(network, codes, cfg):
             await ctx.tick()
         assert len(steps[-1]) == emitted
 
-    simulate(dut, testbench, processes=[watch], cycles=50_000)
+    if pace is None:
+        simulate(dut, testbench, processes=[watch], cycles=50_000)
+    else:
+        simulate(dut, testbench, memory.bring, processes=[watch, memory.watch], cycles=50_000)
+        assert memory.released == len(memory.groups) > 4
     return steps, logits, activity
 
 
@@ -163,6 +208,19 @@ def test_matches_model(cfg, settings):
     got, logits, activity = ran(network, codes[0], cfg)
     for n, (step, wanted) in enumerate(zip(got, expected, strict=True)):
         assert step == wanted, f"timestep {1 + n // len(network.layers)}, layer {n % len(network.layers)}"
+    assert logits == traced.logits[0, -1].tolist()
+    assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
+
+
+@pytest.mark.parametrize("pace", [1, 200])
+@pytest.mark.parametrize("cfg, settings", [
+    (CFG, dict(seed=2, out=17, stride=2)), (PAIR, dict(seed=4, timesteps=2, out=40, reset=Reset.SUBTRACT)),
+    (FOUR, dict(seed=7, timesteps=2, out=40))], ids=["one tile", "two tiles", "walkers"])
+def test_matches_model_while_its_weights_come_from_the_memory(cfg, settings, pace):
+    network, codes = convolutions(**settings)
+    expected, traced = expected_emissions(network, codes, cfg)
+    got, logits, activity = ran(network, codes[0], replace(cfg, memory_width=64), pace)
+    assert got == expected
     assert logits == traced.logits[0, -1].tolist()
     assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
 

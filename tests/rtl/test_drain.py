@@ -10,7 +10,7 @@ from rtl.drain import Drain
 from tests.streams import expect_nothing, holds, simulate, take_all
 
 CFG = ProcessorConfig(columns=16, encoders=4)
-OUTPUT_BASE, PARAMETER_BASE, START_BASE, STATE_BASE = 300, 41, 77, 1000
+OUTPUT_BASE, PARAMETER_BASE, START_BASE, STATE_BASE, OUTPUT_SEEN = 300, 41, 77, 1000, 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,8 @@ class Shape:
         return {"walker_shift": exact_log2(self.walkers),
                 "stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
                 "output_pixels": self.pixels, "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
-                "parameter_base": PARAMETER_BASE, "start_base": START_BASE, "state_base": STATE_BASE}
+                "parameter_base": PARAMETER_BASE, "start_base": START_BASE, "state_base": STATE_BASE,
+                "output_seen": OUTPUT_SEEN}
 
 
 PLACE = ("lanes", "index", "first", "complete", "full", "last", "state_address", "word_address")
@@ -78,6 +79,9 @@ def expected_beats(shape, charges, cfg, fresh):
                 "state_address": state_address,
                 "word_address": OUTPUT_BASE + pixel * words + group * group_columns // 16 + first // 16,
             })
+            if cfg.memory_width:
+                beats[-1] |= {"seen": OUTPUT_SEEN + group * group_columns // 16 + first // 16,
+                              "begins": int(pixel == 0)}
     return beats
 
 
@@ -85,7 +89,7 @@ def read(beat):
     place = beat.place
     return {"charges": list(beat.charges), "states": list(beat.states),
             "parameters": [{"bias": parameter.bias, "gain": parameter.gain} for parameter in beat.parameters],
-            **{name: getattr(place, name) for name in PLACE}}
+            **{name: getattr(place, name) for name in (*PLACE, "seen", "begins") if name in place.shape().members}}
 
 
 def answers(port, word):
@@ -100,7 +104,12 @@ def answers(port, word):
 def drained(shape, charges, count, *, cfg=CFG, fresh=False, gap=0, stall=0, layers=1):
     """The beats of ``layers`` runs of the same layer."""
     dut = Drain(cfg)
-    runs = []
+    runs, groups = [], []
+
+    async def count_groups(ctx):
+        async for _, _, done in ctx.tick().sample(dut.group_done):
+            if done:
+                groups.append(done)
 
     async def drive(ctx):
         ctx.set(dut.layer, shape.descriptor())
@@ -123,7 +132,8 @@ def drained(shape, charges, count, *, cfg=CFG, fresh=False, gap=0, stall=0, laye
             runs.append(beats)
 
     simulate(dut, drive, check, processes=[holds(dut.o), answers(dut.parameters, lambda word: parameter(cfg, word)),
-                                           answers(dut.states, lambda word: state(cfg, word))])
+                                           answers(dut.states, lambda word: state(cfg, word)), count_groups])
+    assert len(groups) == layers * -(-shape.out // (cfg.group_columns // shape.walkers))
     return runs
 
 
@@ -174,6 +184,18 @@ def test_walkers_take_turns(shape, walkers, gap, stall):
     charges = random_charges(shape, cfg)
     expected = expected_beats(shape, charges, cfg, fresh=False)
     for got in drained(shape, charges, len(expected), cfg=cfg, gap=gap, stall=stall, layers=2):
+        assert got == expected
+
+
+@pytest.mark.parametrize("walkers", [1, 2, 4])
+@pytest.mark.parametrize("shape", [Shape(pixels=9), Shape(out=33, pixels=6, pool=2), Shape(out=70, pixels=5)])
+def test_says_where_the_channels_of_a_beat_are_kept_in_mind(shape, walkers):
+    shape = replace(shape, walkers=walkers)
+    cfg = ProcessorConfig(columns=16, tiles=4, walkers=4, encoders=8, memory_width=64)
+    charges = random_charges(shape, cfg)
+    expected = expected_beats(shape, charges, cfg, fresh=False)
+    assert {beat["seen"] for beat in expected} == {*range(OUTPUT_SEEN, OUTPUT_SEEN - (-shape.out // 16))}
+    for got in drained(shape, charges, len(expected), cfg=cfg, stall=1, layers=2):
         assert got == expected
 
 
