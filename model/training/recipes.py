@@ -152,7 +152,7 @@ RECIPES = {made.name: made for made in (
     Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
            clip_from=0.2, quantise_from=0.4, spike_from=0.5, operations=0.3),
     Recipe(name="digits-lif", layers=DIGITS, coding=Coding(window=1), timesteps=4, leak_shift=1, reset="zero",
-           exit_rule="entropy", epochs=300, quantise_from=0.4, operations=0.03),
+           exit_rule="entropy", epochs=300, quantise_from=0.4),
     Recipe(name="mnist-ttfs", dataset="mnist", shape=(1, 28, 28), layers=SMALL, epochs=25, operations=0.1,
            **CAT | {"rotation": 10.0, "zoom": 0.1}),
     Recipe(name="fashion-ttfs", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=40, operations=0.05,
