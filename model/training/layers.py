@@ -18,8 +18,6 @@ from .recipes import Recipe
 __all__ = ["Stage", "fire", "FloatLayer", "Ran", "held", "FloatNetwork"]
 
 NORM_MOMENTUM = 0.1
-
-
 # Keeps the slope of the square root finite where a neuron is silent.
 COUNT_EPSILON = 1e-4
 
