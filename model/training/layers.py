@@ -14,12 +14,15 @@ from ..quantise import rounded
 from ..trained import NORM_EPSILON, Header, LayerSpec, Trained
 from .kernels import Clip, MaxPool, SmallConvolution, Staircase, Threshold
 from .recipes import Recipe
+from .winograd import TILE, WinogradConvolution
 
 __all__ = ["Stage", "fire", "FloatLayer", "Ran", "held", "FloatNetwork"]
 
 NORM_MOMENTUM = 0.1
 # Keeps the slope of the square root finite where a neuron is silent.
 COUNT_EPSILON = 1e-4
+# Channels on both sides of a convolution from which on fewer multiplications pay for the transforms.
+WINOGRAD_CHANNELS = 64
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class FloatLayer(nn.Module):
         super().__init__()
         out = kernel[0]
         self.spec, self.grain, self.per_channel = spec, grain, per_channel
+        # Whether steps are compiled, see FloatNetwork.compile_layers.
+        self.compiled = False
         self.weight = nn.Parameter(torch.empty(kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         if spec.batch_norm:
@@ -88,11 +93,20 @@ class FloatLayer(nn.Module):
     def charge(self, spikes: Tensor, stage: Stage) -> Tensor:
         """What ``spikes``, (images, in, height, width), add to the potentials but for the bias, see :meth:`settle`."""
         weight, (stride, padding) = self.step_weight(stage), (self.spec.stride, self.spec.padding)
+        if self.compiled and self._suits_winograd(spikes):
+            return WinogradConvolution.apply(spikes, weight)
         height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
         if stride == 1 and len(spikes) * height * width < weight[0].numel():
             dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
             return SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
         return functional.conv2d(spikes, weight, None, stride, padding)
+
+    def _suits_winograd(self, spikes: Tensor) -> bool:
+        """Whether Winograd's convolution does it, and is the faster one."""
+        spec = self.spec
+        return (spec.kind == "conv" and (spec.kernel, spec.stride, spec.padding) == (3, 1, 1)
+                and min(spikes.shape[1], spec.channels) >= WINOGRAD_CHANNELS and min(spikes.shape[2:]) >= TILE
+                and not torch.is_autocast_enabled("cpu"))
 
     def step_weight(self, stage: Stage) -> Tensor:
         """The weight of one step.
@@ -275,6 +289,7 @@ class FloatNetwork(nn.Module):
         self.operations = torch.compile(self.operations, dynamic=False)
         for layer in self.layers.values():
             layer._rounded = torch.compile(layer._rounded, dynamic=False)
+            layer.compiled = True
 
     def _neurons(self, layer: FloatLayer, charges: list[Tensor], stage: Stage) -> list[Tensor]:
         """Leak, charge, fire and reset in every timestep of ``charges``."""

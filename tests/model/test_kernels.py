@@ -4,7 +4,10 @@ from torch.nn import functional
 
 from model.encode import decode, encode
 from model.network import Coding
+from model.trained import ConvSpec
 from model.training.kernels import SURROGATE_SLOPE, Clip, MaxPool, SmallConvolution, Staircase, Threshold
+from model.training.layers import FloatLayer, Stage
+from model.training.winograd import BLOCK, WinogradConvolution
 
 
 @pytest.fixture
@@ -57,3 +60,32 @@ def test_convolves_as_torch_does_in_both_directions(kernel, padding, generator):
     for mine, other in zip(*(torch.autograd.grad((charge * slope).sum(), (values, weight))
                              for charge in (ours, theirs))):
         torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize("images, sides", [(3, (8, 8)), (2, (5, 7)), (BLOCK + 3, (4, 4))])
+def test_winograd_convolves_as_torch_does_in_both_directions(images, sides, generator):
+    values = torch.randn(images, 3, *sides, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(5, 3, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    theirs = functional.conv2d(values, weight, None, 1, 1)
+    slope = torch.randn(theirs.shape, generator=generator, dtype=torch.float64)
+    with torch.compiler.set_stance("force_eager"):
+        ours = WinogradConvolution.apply(values, weight)
+        torch.testing.assert_close(ours, theirs)
+        for mine, other in zip(*(torch.autograd.grad((charge * slope).sum(), (values, weight))
+                                 for charge in (ours, theirs))):
+            torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize("channels, side, suits", [((64, 64), 8, True), ((32, 64), 8, False), ((64, 32), 8, False),
+                                                   ((64, 64), 3, False)])
+def test_layers_of_many_channels_are_convolved_by_winograd_in_float32(channels, side, suits, generator):
+    spec = ConvSpec(name="conv", channels=channels[1], kernel=3, padding=1)
+    layer = FloatLayer(spec, (channels[1], channels[0], 3, 3), 2, per_channel=True)
+    spikes = torch.rand(2, channels[0], side, side, generator=generator)
+    assert layer._suits_winograd(spikes) == suits
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not layer._suits_winograd(spikes)
+    plain = layer.charge(spikes, Stage())
+    layer.compiled = True
+    with torch.compiler.set_stance("force_eager"):
+        torch.testing.assert_close(layer.charge(spikes, Stage()), plain, rtol=1e-4, atol=1e-4)
