@@ -130,7 +130,7 @@ DIGITS = convolutions(16, 16, "pool", 32, "pool")
 SMALL = convolutions(32, 32, "pool", 64, 64, "pool", 128, "pool")
 # The earliest of several spikes is not the largest of several rates: what is converted has no pooling.
 STRIDED = convolutions(32, 32, "stride", 64, 64, "stride", 128, "stride")
-MEDIUM = convolutions(48, 48, "pool", 96, 96, "pool", 192, 192, "pool")
+MEDIUM = convolutions(32, 32, "pool", 64, 64, "pool", 128, 128, "pool")
 VGG16 = convolutions(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool",
                      512, 512, 512, "pool")
 
@@ -159,8 +159,10 @@ RECIPES = {made.name: made for made in (
            flip=True, smoothing=0.05, **CAT),
     Recipe(name="fashion-lif", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=24, flip=True,
            smoothing=0.05, **LIF, **DIRECT),
-    Recipe(name="fashion-graded", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=24, flip=True,
-           smoothing=0.05, operations=0.05, **GRADED, **DIRECT),
+    # From first spikes of 24 slots to coarse ones, and then to several timesteps.
+    Recipe(name="fashion-graded", dataset="fashion-mnist", shape=(1, 28, 28), layers=SMALL, epochs=8, rate=1e-3,
+           flip=True, smoothing=0.05, operations=0.1, start_from="fashion-ttfs", **GRADED,
+           **DIRECT | {"quantise_from": 0.0, "unroll_from": 0.5, "freeze_from": 0.5}),
     Recipe(name="fashion-if", dataset="fashion-mnist", shape=(1, 28, 28), layers=STRIDED, epochs=30, flip=True,
            smoothing=0.05, **CONVERTED, **DIRECT | {"unroll_from": 0.0, "spike_from": 0.3}),
     Recipe(name="fashion-policy", dataset="fashion-mnist", shape=(1, 28, 28), policy_of="fashion-lif",
@@ -179,8 +181,8 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-vgg16-lif", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=100, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **LIF,
            **DIRECT | {"batch": 256, "rate": 0.1, "shift": 4.0}),
-    Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=24, flip=True,
-           smoothing=0.05, **LIF, **DIRECT | {"shift": 3.0}),
+    Recipe(name="cifar10-lif", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=20, flip=True,
+           smoothing=0.05, **LIF, **DIRECT | {"unroll_from": 0.85, "shift": 3.0}),
     Recipe(name="cifar10-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-lif",
            layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), epochs=20,
            smoothing=0.05, **CAT | {"shift": 0.0}),
