@@ -30,8 +30,10 @@ from .training.train import Run
 
 def train(args) -> None:
     """Train networks, each from its recipe."""
-    # Sums must not depend on the number of cores.
-    torch.set_num_threads(1)
+    if args.threads < 1:
+        raise ValueError(f"--threads must be at least 1, not {args.threads}")
+    # The order of sums must not depend on the number of cores.
+    torch.set_num_threads(args.threads)
     names = args.names or [name for name, chosen in RECIPES.items() if chosen.dataset == "digits"]
     recipes = [recipe(name) for name in names]
     if args.epochs is not None:
@@ -179,6 +181,8 @@ def parser() -> argparse.ArgumentParser:
                          help=f"of {', '.join(RECIPES)}; those of the digits by default")
     command.add_argument("--epochs", type=int, help="instead of the recipe's")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--threads", type=int, default=1,
+                         help="cores to use; another number gives another network (default: %(default)s)")
     command.add_argument("--out", type=Path, default=Path("networks"), help="where the networks go")
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")

@@ -39,7 +39,7 @@ class Run:
     ----------
     recipe : Recipe
     seed : int
-        The same seed gives the same network, on one thread of the same machine.
+        The same seed gives the same network, on as many threads of the same machine.
     start : Trained, optional
         Begin with these weights instead of random ones.
     """

@@ -205,11 +205,20 @@ def test_the_committed_networks_hold_the_validation_accuracy_they_state(data, na
         trained.header.validation_accuracy)
 
 
+@pytest.fixture
+def threads():
+    """What a command says of the number of threads is forgotten after a test."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.compiled
-def test_the_command_trains_resumes_and_writes_a_network(tmp_path, capsys):
+def test_the_command_trains_resumes_and_writes_a_network(tmp_path, capsys, threads):
     command = ["train", "digits-lif", "--epochs", "1", "--out", str(tmp_path / "out"),
-               "--build", str(tmp_path / "build")]
+               "--build", str(tmp_path / "build"), "--threads", "2"]
     assert main(command) == 0
+    assert torch.get_num_threads() == 2
     written = load(tmp_path / "out" / "digits-lif")
     assert written.header.recipe["epochs"] == 1 and len(written.header.validation_accuracy) == 4
     assert "wrote" in capsys.readouterr().out
@@ -226,3 +235,8 @@ def test_the_command_refuses_an_unknown_recipe_in_one_sentence(capsys):
 def test_the_command_refuses_no_epochs_at_all(capsys):
     assert main(["train", "digits-lif", "--epochs", "0"]) == 1
     assert capsys.readouterr().err == "error: epochs must be at least 1, not 0\n"
+
+
+def test_the_command_refuses_no_threads_at_all(capsys):
+    assert main(["train", "digits-lif", "--threads", "0"]) == 1
+    assert capsys.readouterr().err == "error: --threads must be at least 1, not 0\n"
