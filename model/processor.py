@@ -14,7 +14,7 @@ from .pool import earliest
 from .signature import INITIAL, sign_logits, sign_words
 from .tile import integrate
 from .tiling import Tiling, tilings
-from .walker import synapses, words
+from .walker import spike_count, synapses, words
 
 __all__ = ["COUNTERS", "CYCLES", "Trace", "Decision", "LayerState", "emitted", "step", "trace", "decide", "run"]
 
@@ -154,7 +154,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         taps = synapses(codes, layer)
         charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
                            numerics=cfg.numerics)
-        events = (taps != SILENT).sum((1, 2))
+        events = spike_count(taps)
         cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg)
     else:
         charge, events = state.charge, torch.zeros(len(codes), dtype=torch.int64)
@@ -168,7 +168,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
     else:
         fired, _, potential = fire(state.potential, charge, bias, gain, leak_shift=layer.leak_shift,
                                    reset=layer.reset, coding=layer.coding, numerics=cfg.numerics)
-        spikes = (fired != SILENT).sum((1, 2))
+        spikes = spike_count(fired)
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
         signature = sign_words(state.signature, emitted(emits, tiling))
     counted = torch.stack([events * len(tiling.groups), events * layer.out_channels, spikes,

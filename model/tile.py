@@ -30,16 +30,31 @@ def integrate(synapses: Tensor, weight: Tensor, *, weight_grain: int, input_grai
     -------
     Tensor, int32, (images, out, pixels)
     """
+    # Silence comes before the first slot, then.
+    slots = max(int(((synapses + 1) & SILENT).amax()), 1)
+    levels = torch.arange(slots)[:, None] * input_grain
+    worth = synapse(torch.arange(1 << CODE_WIDTH, dtype=torch.uint8), levels, weight_grain, numerics).float()
+    crossbar = worth[:, weight.long()]                                  # (slots, out, rows)
+    if slots == 1:
+        return (crossbar[0] @ (synapses == 0).float()).int()
+    return _gathered(synapses, crossbar)
+
+
+def _gathered(synapses: Tensor, crossbar: Tensor) -> Tensor:
+    """Charges spike by spike: most of a matrix product for each of several slots would be zeros.
+
+    Parameters
+    ----------
+    crossbar : Tensor, float32, (slots, out, rows)
+    """
     images, rows, pixels = synapses.shape
     read = synapses.transpose(1, 2).flatten()                           # the rows of each pixel side by side
     # Torch would take five times as long to find them.
     spikes = torch.from_numpy(np.flatnonzero(read.numpy() != SILENT))
     slots = read.index_select(0, spikes).long()
-    levels = torch.arange(int(slots.max()) + 1 if len(slots) else 1)[:, None] * input_grain
-    worth = synapse(torch.arange(1 << CODE_WIDTH, dtype=torch.uint8), levels, weight_grain, numerics).float()
-    crossbar = worth[:, weight.T.long()].flatten(0, 1)                  # (slots * rows, out)
     first = torch.searchsorted(spikes, torch.arange(0, len(read), rows))
-    charge = F.embedding_bag(slots * rows + spikes % rows, crossbar, first, mode="sum")
+    opened = crossbar.transpose(1, 2).flatten(0, 1)                     # (slots * rows, out)
+    charge = F.embedding_bag(slots * rows + spikes % rows, opened, first, mode="sum")
     return charge.int().unflatten(0, (images, pixels)).transpose(1, 2)
 
 

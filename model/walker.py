@@ -1,12 +1,13 @@
 """Which spikes each output pixel reads. Twin of :mod:`rtl.walker`."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .config import LANES, SILENT
 from .network import Layer
 
-__all__ = ["synapses", "words"]
+__all__ = ["synapses", "words", "spike_count"]
 
 
 def synapses(codes: Tensor, layer: Layer) -> Tensor:
@@ -43,3 +44,18 @@ def words(codes: Tensor) -> Tensor:
     """
     filled = F.pad(codes.permute(0, 2, 3, 1), (0, -codes.shape[1] % LANES), value=SILENT)
     return filled.unflatten(-1, (-1, LANES))
+
+
+def spike_count(codes: Tensor) -> Tensor:
+    """How many codes of each image are spikes.
+
+    Parameters
+    ----------
+    codes : Tensor, uint8, (images, ...)
+
+    Returns
+    -------
+    Tensor, int64, (images,)
+    """
+    # Torch widens truth values before it adds them up; to count those of a single image it does not.
+    return torch.stack([spikes.count_nonzero() for spikes in codes != SILENT])

@@ -13,7 +13,7 @@ def operands(seed, images=2, rows=50, pixels=9, out=20, connected=0.9):
     synapses = torch.randint(32, (images, rows, pixels), generator=generator)
     weight = torch.randint(2 * SIGN_BIT, (out, rows), dtype=torch.uint8, generator=generator)
     kept = torch.rand(weight.shape, generator=generator) < connected
-    return synapses.float(), weight.where(kept, NO_SYNAPSE)
+    return synapses.to(torch.uint8), weight.where(kept, NO_SYNAPSE)
 
 
 @pytest.mark.parametrize("weight_grain", GRAINS)
@@ -59,7 +59,7 @@ def test_float32_products_are_exact_up_to_the_largest_sum_an_accumulator_can_see
 
 def test_the_bound_is_reached_when_every_synapse_of_one_sign_spikes_first():
     weight = operands(1)[1] % SIGN_BIT
-    synapses = torch.zeros(1, weight.shape[1], 1)
+    synapses = torch.zeros(1, weight.shape[1], 1, dtype=torch.uint8)
     for grain in GRAINS:
         bound = charge_bound(weight, weight_grain=grain, numerics=Numerics())
         charge = integrate(synapses, weight, weight_grain=grain, input_grain=1, numerics=Numerics())
@@ -88,6 +88,14 @@ def test_silence_adds_nothing():
 
 def test_the_last_code_before_silence_is_still_a_spike():
     weight = torch.zeros(1, 1, dtype=torch.uint8)
-    charges = [int(integrate(torch.tensor([[[code]]]).float(), weight, weight_grain=2, input_grain=1,
+    charges = [int(integrate(torch.tensor([[[code]]], dtype=torch.uint8), weight, weight_grain=2, input_grain=1,
                              numerics=Numerics())) for code in (29, 30, 31)]
     assert charges == [3444 >> 7, 2896 >> 7, 0]
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_window_of_one_slot_charges_as_any_other(slots):
+    synapses, weight = operands(4)
+    synapses = synapses.where(synapses == SILENT, synapses % slots)
+    charge = integrate(synapses, weight, weight_grain=2, input_grain=4, numerics=Numerics())
+    assert torch.equal(charge.long(), by_integers(synapses, weight, 2, 4, Numerics())) and charge.any()

@@ -3,7 +3,7 @@ import torch
 
 from model.config import LANES, SILENT
 from model.network import Layer
-from model.walker import synapses, words
+from model.walker import spike_count, synapses, words
 
 
 def layer_of(in_channels, kernel, **settings):
@@ -50,3 +50,10 @@ def test_words_hold_neighbouring_channels_and_end_in_silence(channels, count):
     lanes = packed.flatten(3)
     assert torch.equal(lanes[..., :channels].permute(0, 3, 1, 2), codes)
     assert bool((lanes[..., channels:] == SILENT).all())
+
+
+def test_spikes_are_counted_image_by_image():
+    codes = torch.randint(32, (3, 4, 5, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    codes[1] = SILENT
+    assert spike_count(codes).tolist() == [sum(code != SILENT for code in image.flatten().tolist()) for image in codes]
+    assert spike_count(codes)[1] == 0 and spike_count(codes).dtype == torch.int64
