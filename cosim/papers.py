@@ -58,7 +58,7 @@ CLAIMS = (
           network="cifar10-vgg16-ttfs", differs="its full text was not at hand; ours: shifts, flips, black squares"),
     Claim(paper="DT-SNN (Li et al., DAC 2023)",
           says="1.46 of 4 timesteps on average at the accuracy of 4, VGG-16, CIFAR-10",
-          network="cifar10-lif", differs="a VGG of 7 convolutions, 5-bit weights; validation chose the threshold"),
+          network="cifar10-lif", differs="a VGG of 6 convolutions, 5-bit weights; validation chose the threshold"),
     Claim(paper="SEENN-I (Li et al., NeurIPS 2023)",
           says="96.07 % at 1.09 timesteps, ResNet-19, CIFAR-10 (third party); converted networks, too",
           network="fashion-if", differs="Fashion-MNIST, 6 layers, 5-bit weights, entropy in place of probability"),
@@ -66,7 +66,7 @@ CLAIMS = (
           network="fashion-policy", differs="Fashion-MNIST; the policy is a network of 3 layers on the same processor, "
                                             "and its work is counted"),
     Claim(paper="SEENN-II", says="the same", network="cifar10-policy",
-          differs="a VGG of 7 convolutions, 5-bit weights; the policy runs on the same processor and is counted"),
+          differs="a VGG of 6 convolutions, 5-bit weights; the policy runs on the same processor and is counted"),
     Claim(paper="LD-SNN (Nallathambi et al., ISLPED 2022)",
           says="1.67 to 3.84 times fewer synaptic updates, 1.2 to 2.56 times fewer neurons evaluated",
           network="fashion-layerwise", differs="its networks and its search were not at hand; ours is greedy"),

@@ -168,7 +168,7 @@ RECIPES = {made.name: made for made in (
     Recipe(name="fashion-policy", dataset="fashion-mnist", shape=(1, 28, 28), policy_of="fashion-lif",
            layers=convolutions(8, "stride", 16, "stride", 16, "stride", classes=4), epochs=20,
            smoothing=0.05, **CAT | {"shift": 0.0}),
-    Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=40, momentum=0.9,
+    Recipe(name="cifar10-vgg16-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=20, momentum=0.9,
            weight_decay=5e-4, flip=True, erase=8, smoothing=0.1, average=0.99, rounded=True, **CAT | {
                "batch": 256, "rate": 0.2, "clip_from": 0.5, "quantise_from": 0.7, "spike_from": 0.75, "shift": 4.0}),
     # The same with a price for operations, from where the one above ends.
