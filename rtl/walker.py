@@ -87,7 +87,8 @@ class Pixels(wiring.Component):
         line_done = window_done & (ox >= line_end)
         group_done = window_done & (window >= window_end)
         # Column groups from the memory lie in two places, in turns.
-        walking, its_row = Signal(), group_row
+        walking = Signal()
+        its_row = group_row
         if cfg.memory_width:
             groups_walked, second_row = Signal(GroupCount), Signal(ADDRESS_WIDTH)
             m.d.sync += second_row.eq((layer.row_base + cfg.rows) >> 1)
@@ -98,8 +99,7 @@ class Pixels(wiring.Component):
                 m.d.sync += groups_walked.eq(groups_walked + 1)
             with m.If(self.start):
                 m.d.sync += groups_walked.eq(self.groups_done)
-        # The constant keeps the Verilog of a processor without a memory as it was measured.
-        m.d.comb += self.o.valid.eq(walking & C(1))
+        m.d.comb += self.o.valid.eq(walking)
         # Where the first window lies.
         left = (layer.window_hop >> shift) * self.number - layer.padding
 
@@ -208,10 +208,13 @@ class Walker(wiring.Component):
         pixel = ahead.o.p
 
         # What was read waits for its column group.
-        step, read_valid, passes = Signal(), self.o.valid, self.o.ready
+        step = Signal()
+        read_valid, passes = self.o.valid, self.o.ready
         if cfg.memory_width:
-            groups = [Signal(GroupCount, name=f"group_of_{stage}") for stage in ("pixel", "placed", "addressed", "read")]
-            read_valid, come = Signal(), ~layer.streamed | (groups[-1] != self.groups_came)
+            stages = ("pixel", "placed", "addressed", "read")
+            groups = [Signal(GroupCount, name=f"group_{stage}") for stage in stages]
+            read_valid = Signal()
+            come = ~layer.streamed | (groups[-1] != self.groups_came)
             passes = come & self.o.ready
             m.d.comb += self.o.valid.eq(read_valid & come)
             with m.If(ahead.o.ready):
