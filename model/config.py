@@ -44,11 +44,12 @@ class Rule(IntEnum):
 
 
 class Target(IntEnum):
-    """The memories that a section of an image can fill; ``TILES`` + n is tile n."""
+    """What a section of an image can fill; ``TILES`` + n is tile n. ``MEMORY`` lies behind the memory bus."""
     DESCRIPTORS = 0
     PARAMETERS = 1
     SCALES = 2
     SPIKES = 3
+    MEMORY = 4
     TILES = 16
 
 
