@@ -37,13 +37,13 @@ one column group after the other, as :func:`model.memory.block` packs them, from
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Target
-from .descriptor import DESCRIPTOR_WORDS, unpack
+from .descriptor import DESCRIPTOR_WORDS, pack, unpack
 from .network import Coding, Rule, Unfold
 
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
@@ -141,6 +141,19 @@ class Image:
     def load_words(self) -> np.ndarray:
         """What is written to the load window: uint32, (words,)."""
         return np.concatenate([section.words() for section in self.sections if section.target != Target.MEMORY])
+
+    def moved(self, beats: int) -> "Image":
+        """The same network, whose weights lie so many beats further up in the memory."""
+        sections = []
+        for section in self.sections:
+            if section.target == Target.MEMORY:
+                section = replace(section, address=section.address + beats)
+            if section.target == Target.DESCRIPTORS:
+                layers = [pack(fields | {"weight_base": fields["weight_base"] + beats * fields["streamed"]})
+                          for fields in self.descriptors]
+                section = replace(section, entries=np.array(layers, np.uint32).reshape(-1, 1))
+            sections.append(section)
+        return replace(self, sections=tuple(sections))
 
     def memory(self) -> bytes:
         """What lies in the memory, from address 0 on."""
