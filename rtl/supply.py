@@ -1,4 +1,4 @@
-"""The weights of a run, from the memory into the tiles, one column group ahead. Twin of :mod:`model.supply`."""
+"""The weights of a run, from the memory into the tiles, one column group ahead. What comes: :mod:`model.residence`."""
 
 from amaranth import *
 from amaranth.lib import fifo, wiring
@@ -24,8 +24,7 @@ __all__ = ["Supply"]
 class Supply(wiring.Component):
     """Bring the column groups of every layer that is streamed, in the order of the run.
 
-    The first address is offered to the bus six cycles after ``begin``, where the first layer is streamed and fetched as
-    a whole. From there on the bus has something to do whenever there is room in the tiles.
+    From ``begin`` on, the bus has something to do whenever there is room in the tiles.
 
     Parameters
     ----------

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from cosim.bench_supply import BEATS, chosen, content
@@ -12,32 +14,33 @@ ROOM = {"rows": 400, "spike_words": 2048, "state_words": 4096, "charge_words": 4
         "layers": 4, "classes": 64, "timesteps": 4}
 SIZES = {"64 bits": {**ROOM, "columns": 16, "tiles": 1, "encoders": 8, "span": 2, "memory_width": 64},
          "128 bits": {**ROOM, "columns": 16, "tiles": 2, "walkers": 2, "encoders": 8, "span": 2, "memory_width": 128}}
-NETWORKS = 12
 PACES = {"ideal": (), "slow": ("+latency=60", "+pause=3"), "random": ("+latency=9", "+jitter=40")}
+NETWORKS = 12
 
 
 def seeds(cfg):
     """Of networks that do not fit, but whose column groups do."""
     found, seed = [], 0
     while len(found) < NETWORKS:
-        try:
+        with suppress(NetworkError):
             if any(home.streamed for home in residences(chosen(seed).network, cfg)):
                 found.append(seed)
-        except NetworkError:
-            pass
         seed += 1
     return found
 
 
-@pytest.mark.parametrize("pace", PACES)
-@pytest.mark.parametrize("size", SIZES)
-def test_networks_that_do_not_fit_agree_and_a_run_that_fails_leaves_nothing_behind(size, pace, tmp_path):
-    cfg = ProcessorConfig(**SIZES[size])
-    file = tmp_path / "content"
-    networks = seeds(cfg)
+@pytest.fixture(scope="module", params=SIZES)
+def built(request, tmp_path_factory):
+    """A processor with its memory, the file with the memory's content, and what the bench is told."""
+    cfg = ProcessorConfig(**SIZES[request.param])
+    networks, file = seeds(cfg), tmp_path_factory.mktemp("memory") / "content"
     file.write_bytes(content(networks, cfg)[1])
-    simulation = Simulation(system(cfg, BEATS), SYSTEM)
-    passed = simulation.run("cosim.bench_supply", tmp_path / "run",
-                            parameters={"cfg": SIZES[size], "seeds": networks, "exact": False},
+    return Simulation(system(cfg, BEATS), SYSTEM), file, {"cfg": SIZES[request.param], "seeds": networks}
+
+
+@pytest.mark.parametrize("pace", PACES)
+def test_networks_that_do_not_fit_agree_and_a_run_that_fails_leaves_nothing_behind(built, pace, tmp_path):
+    simulation, file, told = built
+    passed = simulation.run("cosim.bench_supply", tmp_path, parameters={**told, "exact": False},
                             plusargs=[f"+memory={file}", *PACES[pace]])
     assert len(passed) == 3
