@@ -3,6 +3,7 @@
 //   +memory=FILE      its content from address 0 on; the rest is zero
 //   +latency=CYCLES   from the acceptance of an address to the first beat: 2 and so many more (default: 0)
 //   +pause=CYCLES     between beats (default: 0)
+//   +jitter=CYCLES    by so many, at most, are both longer now and then, at random (default: 0)
 //   +result=FILE      where its content goes when the simulation ends
 //
 // A burst that leads beyond the memory is answered with DECERR, and changes nothing.
@@ -42,12 +43,13 @@ module memory #(
 
     // The first byte of a beat is its lowest.
     logic [WIDTH-1:0] content [BEATS];
-    int latency = 0, pause = 0;
+    int latency = 0, pause = 0, jitter = 0;
     string file;
 
     initial begin
         void'($value$plusargs("latency=%d", latency));
         void'($value$plusargs("pause=%d", pause));
+        void'($value$plusargs("jitter=%d", jitter));
         for (int beat = 0; beat < BEATS; beat++) content[beat] = '0;
         if ($value$plusargs("memory=%s", file)) begin
             automatic int descriptor = $fopen(file, "rb");
@@ -66,6 +68,11 @@ module memory #(
             $fclose(descriptor);
         end
 
+    // Every fourth time or so.
+    function automatic int late();
+        return $urandom_range(3) == 0 ? $urandom_range(jitter) : 0;
+    endfunction
+
     // Reads: bursts that were accepted, and the cycle from which on each may be answered.
     longint cycle;
     logic [31:0] addresses [QUEUE];
@@ -83,7 +90,7 @@ module memory #(
         if (arvalid && arready) begin
             addresses[behind] <= araddr;
             lengths[behind] <= arlen;
-            due[behind] <= cycle + longint'(latency);
+            due[behind] <= cycle + longint'(latency + late());
             behind <= behind + 1'b1;
         end
         if (!rvalid || rready) begin
@@ -93,7 +100,7 @@ module memory #(
                 rlast <= beat == lengths[first];
                 rresp <= read < BEATS ? OKAY : DECERR;
                 rdata <= read < BEATS ? content[read[$clog2(BEATS)-1:0]] : '0;
-                waiting <= pause;
+                waiting <= pause + late();
                 beat <= beat + 1'b1;
                 if (beat == lengths[first]) begin
                     first <= first + 1'b1;

@@ -288,6 +288,8 @@ static_assert(sizeof(firstlight_t) == 0x3100, "Packing error");
 #define FIRSTLIGHT__ERROR_CODE__CYCLES 0x7
 // control.abort was written while a network was running.
 #define FIRSTLIGHT__ERROR_CODE__ABORTED 0x8
+// The memory answered with an error; error_detail is the byte address of the burst.
+#define FIRSTLIGHT__ERROR_CODE__MEMORY 0x9
 
 // Run all timesteps.
 #define FIRSTLIGHT__EXIT_RULE__BUDGET 0x0

@@ -4,10 +4,12 @@ import numpy as np
 import torch
 
 from . import exit as exit_unit
-from .config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig, Target
+from .config import CODE_WIDTH, GRANULE_WIDTH, NO_SYNAPSE, ProcessorConfig, Target
 from .descriptor import pack
 from .image import Image, Section, granules
+from .memory import block
 from .network import Layer, Network, NetworkError
+from .residence import residences
 from .tile import charge_bound
 from .tiling import Tiling, tilings
 
@@ -54,10 +56,10 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
     maps = network.maps()
     inputs, outputs = _place_maps(network, cfg)
 
-    descriptors, parameters, tiles = [], [], [[] for _ in range(cfg.tiles)]
+    descriptors, parameters, blocks, tiles = [], [], [], [[] for _ in range(cfg.tiles)]
     rows = parameter_words = state_words = 0
     grain = network.input_coding.grain
-    for index, (layer, tiling) in enumerate(zip(network.layers, tilings(network, cfg))):
+    for index, (layer, tiling, home) in enumerate(zip(network.layers, tilings(network, cfg), residences(network, cfg))):
         rows_each = layer.weight[0].numel()
         pixels = maps[index + 1][1] * maps[index + 1][2]
         stateful = _integrations(layer, network) > 1
@@ -75,19 +77,22 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "output_channels": layer.out_channels, "output_words": cfg.pixel_words(layer.out_channels),
             "output_pixels": pixels, "pool_area": layer.pool ** 2, "walker_shift": _log2(tiling.walkers),
             "window_hop": hop, "line_back": maps[index + 1][2] * layer.pool * layer.stride - hop,
-            "input_base": inputs[index], "output_base": outputs[index], "row_base": rows, "group_rows": rows_each,
+            "input_base": inputs[index], "output_base": outputs[index], "row_base": home.row, "group_rows": rows_each,
             "parameter_base": parameter_words, "state_base": state_words,
             "start_base": parameter_words + (0 if layer.start is None else _beats(layer, cfg)),
             "mask": layer.mask & (1 << network.timesteps) - 1,
-            "streamed": False, "by_spikes": False, "input_seen": 0, "output_seen": 0, "weight_base": 0,
+            "streamed": home.streamed, "by_spikes": False, "input_seen": 0, "output_seen": 0, "weight_base": home.beat,
         }))
-        for tile, codes in zip(tiles, _tile_rows(layer, tiling, cfg)):
-            tile.append(codes)
+        if home.streamed:
+            blocks += _blocks(layer, tiling, cfg)
+        else:
+            rows += rows_each * len(tiling.groups)
+            for tile, codes in zip(tiles, _tile_rows(layer, tiling, cfg)):
+                tile.append(codes)
         parameters.append(_parameter_words(layer, layer.bias, cfg))
         if layer.start is not None:
             parameters.append(_parameter_words(layer, layer.bias + layer.start, cfg))
         parameter_words = sum(map(len, parameters))
-        rows += rows_each * len(tiling.groups)
         if stateful:
             state_words += _beats(layer, cfg) * pixels * layer.pool ** 2
         if stateful and layer.recall:
@@ -103,13 +108,16 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
         Section(target=Target.SCALES, address=0, entries=np.array(settings.scales, np.uint32).reshape(-1, 1)),
         Section(target=Target.PARAMETERS, address=0, entries=np.concatenate(parameters)),
     ]
-    for index, codes in enumerate(tiles):
+    for index, codes in enumerate(tiles if rows else ()):
         entries = granules(np.concatenate(codes), CODE_WIDTH)
         sections.append(Section(target=Target.TILES + index, address=0, entries=entries))
+    if blocks:
+        beats = np.concatenate(blocks).view("<u4").astype(np.uint32).reshape(-1, cfg.memory_width // GRANULE_WIDTH)
+        sections.append(Section(target=Target.MEMORY, address=0, entries=beats))
     return Image(name=network.name, columns=cfg.columns, tiles=cfg.tiles, walkers=cfg.walkers, encoders=cfg.encoders,
-                 span=cfg.span, numerics=cfg.numerics, timesteps=network.timesteps, classes=network.classes,
-                 rule=settings.rule, shift=settings.shift, threshold=settings.threshold, shape=network.shape,
-                 coding=network.input_coding, unfold=network.unfold, sections=tuple(sections))
+                 span=cfg.span, memory_width=cfg.memory_width, numerics=cfg.numerics, timesteps=network.timesteps,
+                 classes=network.classes, rule=settings.rule, shift=settings.shift, threshold=settings.threshold,
+                 shape=network.shape, coding=network.input_coding, unfold=network.unfold, sections=tuple(sections))
 
 
 def _fit(network: Network, name: str, needed: int, available: int):
@@ -171,6 +179,12 @@ def _tile_rows(layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> np.ndarray
     codes = torch.nn.functional.pad(codes, (0, groups * tiles * cfg.columns - layer.out_channels), value=NO_SYNAPSE)
     codes = codes.unflatten(1, (groups, tiles, cfg.columns)).permute(2, 1, 0, 3).flatten(1, 2)
     return codes.repeat(tiling.walkers, 1, 1).numpy()
+
+
+def _blocks(layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> list[np.ndarray]:
+    """The column groups as they lie in the memory; their rows are those of the tiles."""
+    codes = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    return [block(group.numpy(), tiling.walkers, cfg) for group in codes.split(tiling.groups, dim=1)]
 
 
 def _parameter_words(layer: Layer, bias: torch.Tensor, cfg: ProcessorConfig) -> np.ndarray:

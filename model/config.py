@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from math import lcm
 
-__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
-           "GRANULE_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset", "FAMILY",
-           "scaled"]
+__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS", "GRANULE_WIDTH",
+           "MEMORY_ADDRESS_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset",
+           "FAMILY", "scaled"]
 
 # A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
 CODE_WIDTH = 5
@@ -23,6 +23,9 @@ GRAINS = (1, 2, 4)
 
 # Images, pictures and registers are words of this width.
 GRANULE_WIDTH = 32
+
+# Bits of a byte address of the memory.
+MEMORY_ADDRESS_WIDTH = 32
 
 
 class Reset(IntEnum):
@@ -41,11 +44,12 @@ class Rule(IntEnum):
 
 
 class Target(IntEnum):
-    """The memories that a section of an image can fill; ``TILES`` + n is tile n."""
+    """What a section of an image can fill; ``TILES`` + n is tile n. ``MEMORY`` lies behind the memory bus."""
     DESCRIPTORS = 0
     PARAMETERS = 1
     SCALES = 2
     SPIKES = 3
+    MEMORY = 4
     TILES = 16
 
 
@@ -178,6 +182,11 @@ class ProcessorConfig:
         row = self.group_columns * CODE_WIDTH // walkers
         together = lcm(row, self.memory_width)
         return together // self.memory_width, together // row
+
+    @property
+    def beat_bytes(self) -> int:
+        """Of the memory bus; 0 without a memory."""
+        return self.memory_width // 8
 
     @property
     def span_lanes(self) -> int:

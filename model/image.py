@@ -13,9 +13,10 @@ word            content
 7               the ``exit_threshold`` register
 8               input channels [15:0], input window [23:16], tau [27:24], nearest [28]
 9               input height [15:0], width [31:16]
-10              how the picture is unfolded: kernel [7:0], stride [15:8], padding [23:16]; 0 if it is not
+10              how the picture is unfolded: kernel [7:0], stride [15:8], padding [23:16], 0 if it is not;
+                bytes of a beat of the memory [31:24], 0 without a memory
 11 to 18        the network's name, UTF-8, filled up with zeros
-19 to n - 2     sections, exactly as the load window takes them
+19 to n - 2     sections; all but those of ``Target.MEMORY`` exactly as the load window takes them
 n - 1           CRC-32 (zlib) of all words before
 ==============  =======================================================================================
 
@@ -29,22 +30,26 @@ head            content
 1               address of the first entry
 2               entries
 ==============  =======================================================================================
+
+Entries of ``Target.MEMORY`` are beats of the memory bus, and their address counts beats. The host lays them into the
+memory, the first word in the lowest bytes, before a run begins. They hold the weights of the layers that are streamed,
+one column group after the other, as :func:`model.memory.block` packs them, from ``weight_base`` of the layer on.
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Target
-from .descriptor import DESCRIPTOR_WORDS, unpack
+from .descriptor import DESCRIPTOR_WORDS, pack, unpack
 from .network import Coding, Rule, Unfold
 
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
 MAGIC = int.from_bytes(b"FLIM", "little")
-VERSION = 4
+VERSION = 5
 NAME_WORDS = 8
 NAME_WORD = 11
 HEADER_WORDS = NAME_WORD + NAME_WORDS
@@ -85,7 +90,7 @@ class Image:
     Parameters
     ----------
     name : str
-    columns, tiles, walkers, encoders, span : int
+    columns, tiles, walkers, encoders, span, memory_width : int
         Of the processor it was compiled for.
     numerics : Numerics
     timesteps, classes : int
@@ -107,6 +112,7 @@ class Image:
     walkers: int
     encoders: int
     span: int
+    memory_width: int
     numerics: Numerics
     timesteps: int
     classes: int
@@ -134,12 +140,36 @@ class Image:
 
     def load_words(self) -> np.ndarray:
         """What is written to the load window: uint32, (words,)."""
-        return np.concatenate([section.words() for section in self.sections])
+        return np.concatenate([section.words() for section in self.sections if section.target != Target.MEMORY])
+
+    def moved(self, beats: int) -> "Image":
+        """The same network, whose weights lie so many beats further up in the memory."""
+        sections = []
+        for section in self.sections:
+            if section.target == Target.MEMORY:
+                section = replace(section, address=section.address + beats)
+            if section.target == Target.DESCRIPTORS:
+                layers = [pack(fields | {"weight_base": fields["weight_base"] + beats * fields["streamed"]})
+                          for fields in self.descriptors]
+                section = replace(section, entries=np.array(layers, np.uint32).reshape(-1, 1))
+            sections.append(section)
+        return replace(self, sections=tuple(sections))
+
+    def memory(self) -> bytes:
+        """What lies in the memory, from address 0 on."""
+        content = bytearray()
+        for section in self.sections:
+            if section.target == Target.MEMORY:
+                first = section.address * self.memory_width // 8
+                content.extend(bytes(max(first - len(content), 0)))
+                entries = section.entries.astype("<u4").tobytes()
+                content[first:first + len(entries)] = entries
+        return bytes(content)
 
     def to_bytes(self) -> bytes:
         """The file."""
         name = self.name.encode()[:4 * NAME_WORDS].ljust(4 * NAME_WORDS, b"\0")
-        sections = self.load_words()
+        sections = np.concatenate([section.words() for section in self.sections])
         header = np.array([
             MAGIC, VERSION, HEADER_WORDS + len(sections) + 1,
             self.columns | self.tiles << 16 | self.encoders << 24,
@@ -148,7 +178,8 @@ class Image:
             self.network_register, self.exit_register, self.threshold,
             self.shape[0] | self.coding.window << 16 | self.coding.tau << 24 | self.coding.nearest << 28,
             self.shape[1] | self.shape[2] << 16,
-            self.unfold.kernel | self.unfold.stride << 8 | self.unfold.padding << 16 if self.unfold else 0,
+            (self.unfold.kernel | self.unfold.stride << 8 | self.unfold.padding << 16 if self.unfold else 0)
+            | self.memory_width // 8 << 24,
         ], "<u4")
         body = header.tobytes() + name + sections.astype("<u4").tobytes()
         return body + zlib.crc32(body).to_bytes(4, "little")
@@ -175,7 +206,7 @@ class Image:
             raise ImageError(f"the image should have {header[2]} words, found {len(words)}: "
                              "it is truncated or extended")
         crc = zlib.crc32(data[:-4])
-        unfold = Unfold(kernel=header[10] & 0xff, stride=header[10] >> 8 & 0xff, padding=header[10] >> 16)
+        unfold = Unfold(kernel=header[10] & 0xff, stride=header[10] >> 8 & 0xff, padding=header[10] >> 16 & 0xff)
         if crc != int(words[-1]):
             raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
         return cls(name=data[4 * NAME_WORD:4 * HEADER_WORDS].rstrip(b"\0").decode(errors="replace"),
@@ -187,7 +218,8 @@ class Image:
                    shape=(header[8] & 0xffff, header[9] & 0xffff, header[9] >> 16),
                    coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf,
                                  nearest=bool(header[8] >> 28)),
-                   unfold=unfold if header[10] else None, sections=tuple(_sections(words[HEADER_WORDS:-1])))
+                   memory_width=8 * (header[10] >> 24),
+                   unfold=unfold if header[10] & 0xff_ffff else None, sections=tuple(_sections(words[HEADER_WORDS:-1])))
 
     def check(self, cfg: ProcessorConfig):
         """Refuse a processor the image was not compiled for.
@@ -197,7 +229,7 @@ class Image:
         ImageError
             Names the first size that differs.
         """
-        for name in ("columns", "tiles", "walkers", "encoders", "span", "numerics"):
+        for name in ("columns", "tiles", "walkers", "encoders", "span", "memory_width", "numerics"):
             if getattr(self, name) != getattr(cfg, name):
                 raise ImageError(f"the image of {self.name} was compiled for {name} = {getattr(self, name)}, "
                                  f"the processor has {getattr(cfg, name)}")

@@ -39,7 +39,8 @@ def tile_layer(layer: Layer, walkers: int, cfg: ProcessorConfig) -> Tiling:
 def tilings(network: Network, cfg: ProcessorConfig) -> tuple[Tiling, ...]:
     """For every layer, the tiling with the fewest walks of pooling windows one after another, and the fewest walkers.
 
-    More column groups take more rows. If that is more than the tiles have, every layer takes as few as it can.
+    More column groups take more rows. If that is more than the tiles have, and no memory has room for them, every layer
+    takes as few as it can.
     """
     options = []
     for layer, (_, height, width) in zip(network.layers, network.maps()[1:]):
@@ -53,6 +54,6 @@ def tilings(network: Network, cfg: ProcessorConfig) -> tuple[Tiling, ...]:
 
     fastest = [min(each, key=walks)[0] for each in options]
     rows = sum(len(tiling.groups) * layer.weight[0].numel() for tiling, layer in zip(fastest, network.layers))
-    if rows <= cfg.rows:
+    if rows <= cfg.rows or cfg.memory_width:
         return tuple(fastest)
     return tuple(min(each, key=lambda option: (len(option[0].groups), walks(option)))[0] for each in options)

@@ -28,6 +28,8 @@ class DescriptorStore(wiring.Component):
     index : In(range(cfg.layers))
     layer : Out(Descriptor)
         The descriptor of layer ``index``, in the same cycle.
+    ahead_index : In(range(cfg.layers)), ahead_layer : Out(Descriptor)
+        The same, of another layer; with a memory only.
     """
 
     def __init__(self, cfg: ProcessorConfig):
@@ -36,6 +38,7 @@ class DescriptorStore(wiring.Component):
             "write": In(WriteSignature(unsigned(DESCRIPTOR_WORD))),
             "index": In(range(cfg.layers)),
             "layer": Out(Descriptor),
+            **({"ahead_index": In(range(cfg.layers)), "ahead_layer": Out(Descriptor)} if cfg.memory_width else {}),
         })
 
     def elaborate(self, platform):
@@ -52,4 +55,7 @@ class DescriptorStore(wiring.Component):
             read_port.addr.eq(self.index),
             Value.cast(self.layer).eq(read_port.data),
         ]
+        if self.cfg.memory_width:
+            ahead_port = layers.read_port(domain="comb")
+            m.d.comb += [ahead_port.addr.eq(self.ahead_index), Value.cast(self.ahead_layer).eq(ahead_port.data)]
         return m

@@ -4,11 +4,11 @@ from amaranth import *
 from amaranth.lib import data
 from amaranth.utils import bits_for, exact_log2
 
-from model.config import CODE_WIDTH, LANES, ProcessorConfig
+from model.config import CODE_WIDTH, LANES, MEMORY_ADDRESS_WIDTH, ProcessorConfig
 from model.descriptor import DESCRIPTOR
 
 __all__ = ["LEVEL_WIDTH", "GAIN_WIDTH", "DESCRIPTOR_WORD", "Descriptor", "SpikeWord", "SpikeRow", "Fetch", "Event",
-           "Charges", "Parameter", "potential_shape", "row_width", "walker_shift"]
+           "Charges", "Parameter", "potential_shape", "row_width", "walker_shift", "legal_rows", "legal_base"]
 
 # Quarter octaves of a spike: slot times grain.
 LEVEL_WIDTH = 7
@@ -46,6 +46,16 @@ def row_width(cfg: ProcessorConfig) -> int:
 def walker_shift(layer: Descriptor, cfg: ProcessorConfig) -> Value:
     """log2 of the walkers that share a layer, in as many bits as the processor's walkers need; none if it has one."""
     return layer.walker_shift[:exact_log2(cfg.walkers).bit_length()]
+
+
+def legal_rows(layer: Descriptor, cfg: ProcessorConfig) -> Value:
+    """Whether a column group of a streamed layer has rows, and no more than the tiles."""
+    return (layer.group_rows != 0) & (layer.group_rows <= cfg.rows)
+
+
+def legal_base(layer: Descriptor, cfg: ProcessorConfig) -> Value:
+    """Whether the weights of a streamed layer begin inside the memory's address space."""
+    return ~layer.weight_base[MEMORY_ADDRESS_WIDTH - exact_log2(cfg.beat_bytes):].any()
 
 
 def SpikeRow(cfg: ProcessorConfig) -> data.ArrayLayout:

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from model.config import ProcessorConfig
 
-from .layouts import Descriptor
+from .layouts import Descriptor, legal_rows
 from .prefetch import Streamed
 from .sequencer import Run
 
@@ -18,7 +18,7 @@ class Lookahead(wiring.Component):
 
     A layer takes a cycle, and as long as ``o`` stalls. One that is fetched by spikes waits until it runs, since only
     then all spikes of its source are there. A layer that the mask leaves out, or that recalls its charge, needs no
-    weights.
+    weights; nor does one that cannot have any, which the sequencer refuses.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ class Lookahead(wiring.Component):
         # Bit k - 1 of ``now`` in timestep k; ``before`` has all the bits below.
         now, before = Signal(cfg.timesteps), Signal(cfg.timesteps)
         recalls = layer.recall & (layer.mask & before).any()
-        needed = layer.streamed & (layer.mask & now).any() & ~recalls
+        legal = legal_rows(layer, cfg) & (1 << layer.walker_shift <= cfg.walkers)
+        needed = layer.streamed & (layer.mask & now).any() & ~recalls & legal
         reached = self.running & (self.runs_index == self.index) & (self.runs_timestep == timestep)
 
         m.d.comb += [

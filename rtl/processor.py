@@ -5,11 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
-from model.config import ProcessorConfig, Target
+from model.config import MEMORY_ADDRESS_WIDTH, ProcessorConfig, Target
 from model.descriptor import DESCRIPTOR_WORDS
 from model.tables import SCALE_WIDTH
 
-from .axi import AxiLiteSignature
+from .axi import AxiLiteSignature, AxiReadSignature
 from .core import Core, Emission, Parameters, SpikeWord, WeightRow
 from .descriptor_store import DescriptorStore
 from .exit import ExitUnit
@@ -19,6 +19,7 @@ from .registers import Registers, description
 from .sequencer import ErrorCode, Sequencer
 from .signature import Signature
 from .store import Store
+from .supply import Supply
 
 __all__ = ["Processor"]
 
@@ -26,7 +27,7 @@ COUNTER_WIDTH = 32
 
 
 class Processor(wiring.Component):
-    """A spiking processor behind an AXI4-Lite slave.
+    """A spiking processor behind an AXI4-Lite slave; with a memory, it reads weights that do not fit as AXI4 master.
 
     Load an image and a picture through the load window, write the settings, start, and wait for the
     interrupt; ``registers.rdl`` describes every register.
@@ -38,6 +39,7 @@ class Processor(wiring.Component):
     Members
     -------
     s_axil_* : AXI4-Lite slave, see :class:`rtl.axi.AxiLiteSignature`
+    m_axi_* : AXI4 master that reads, see :class:`rtl.axi.AxiReadSignature`; only with a memory
     interrupt : Out(1)
         High while an enabled cause is set.
     busy : Out(1)
@@ -51,9 +53,11 @@ class Processor(wiring.Component):
     def __init__(self, cfg: ProcessorConfig):
         self.cfg = cfg
         bus = AxiLiteSignature(bits_for(description().size - 1)).flip().members
+        memory = AxiReadSignature(MEMORY_ADDRESS_WIDTH, cfg.memory_width).members if cfg.memory_width else {}
         super().__init__({
             # Flat, so that the ports have the names that other tools expect.
             **{f"s_axil_{name}": member for name, member in bus.items()},
+            **{f"m_axi_{name}": member for name, member in memory.items()},
             "interrupt": Out(1),
             "busy": Out(1),
             "trace_valid": Out(1),
@@ -76,9 +80,7 @@ class Processor(wiring.Component):
         m.submodules.descriptors = descriptors = DescriptorStore(cfg)
         m.submodules.scales = scales = Store(unsigned(SCALE_WIDTH), cfg.timesteps)
 
-        for name in registers.bus.signature.members:
-            port, member = getattr(self, f"s_axil_{name}"), getattr(registers.bus, name)
-            m.d.comb += port.eq(member) if self.signature.members[f"s_axil_{name}"].flow is Out else member.eq(port)
+        self.connect_bus(m, "s_axil", registers.bus)
 
         # The memories that images fill, each with its write port.
         writes = {
@@ -96,7 +98,15 @@ class Processor(wiring.Component):
                 Value.cast(port.data).eq(loader.data),
                 port.enable.eq(enable),
             ]
-        busy = sequencer.busy
+        start, busy = registers.control_start & ~loader.loading, sequencer.busy
+        supply = None
+        if cfg.memory_width:
+            m.submodules.supply = supply = Supply(cfg)
+            # A start waits for what the run before has asked the memory for.
+            waits = Signal()
+            m.d.sync += waits.eq((start | waits) & supply.busy & ~registers.control_abort)
+            start, busy = (start | waits) & ~supply.busy, busy | waits
+            self.connect_supply(m, supply, sequencer, descriptors, core, failed)
         m.d.comb += [
             registers.load.ready.eq(1),
         ]
@@ -114,7 +124,7 @@ class Processor(wiring.Component):
             sequencer.run.classes.eq(registers.network_classes),
             sequencer.run.rule.eq(registers.exit_rule),
             sequencer.run.threshold.eq(registers.exit_threshold),
-            sequencer.start.eq(registers.control_start & ~loader.loading),
+            sequencer.start.eq(start),
             sequencer.drained.eq(core.drained),
 
             core.layer.eq(sequencer.layer),
@@ -147,11 +157,11 @@ class Processor(wiring.Component):
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
         self.count(m, registers, sequencer, core.activity)
-        self.report_errors(m, registers, sequencer, loader, core, refused, failed)
+        self.report_errors(m, registers, sequencer, loader, core, supply, refused, failed, busy)
 
         # A layer's last word leaves in the cycle after its end.
         m.d.sync += [
-            self.busy.eq(busy),
+            self.busy.eq(sequencer.busy),
             self.trace_layer.eq(sequencer.layer_index),
             self.trace_timestep.eq(sequencer.timestep),
             registers.signatures_data.eq(signature.read_data),
@@ -180,6 +190,35 @@ class Processor(wiring.Component):
         ]
         return m
 
+    def connect_bus(self, m, prefix, bus):
+        """Connect the ports of a bus with those of the block that drives it."""
+        for name in bus.signature.members:
+            port, member = getattr(self, f"{prefix}_{name}"), getattr(bus, name)
+            m.d.comb += port.eq(member) if self.signature.members[f"{prefix}_{name}"].flow is Out else member.eq(port)
+
+    def connect_supply(self, m, supply, sequencer, descriptors, core, failed):
+        """Weights that come from the memory while a network runs."""
+        m.d.comb += [
+            supply.run.eq(sequencer.run),
+            supply.begin.eq(sequencer.begin),
+            supply.end.eq(sequencer.done | failed),
+            descriptors.ahead_index.eq(supply.index),
+            supply.layer.eq(descriptors.ahead_layer),
+            supply.running.eq(sequencer.busy),
+            supply.runs_index.eq(sequencer.layer_index),
+            supply.runs_timestep.eq(sequencer.timestep),
+
+            core.begin.eq(sequencer.begin),
+            core.groups_came.eq(supply.groups_came),
+            supply.group_released.eq(core.group_released),
+            core.seen_address.eq(supply.seen_address),
+            supply.seen_data.eq(core.seen_data),
+        ]
+        for port, write in zip(core.load_rows, supply.writes):
+            with m.If(write.enable):
+                m.d.comb += [port.address.eq(write.address), port.data.eq(write.data), port.enable.eq(1)]
+        self.connect_bus(m, "m_axi", supply.bus)
+
     def count(self, m, registers, sequencer, activity):
         """The counters of a run; they keep their last value until the next one begins."""
         # Counted a cycle later, as nothing waits for it.
@@ -200,7 +239,7 @@ class Processor(wiring.Component):
             m.d.comb += getattr(registers, name).eq(counter)
             m.d.sync += counter.eq(Mux(sequencer.begin, 0, counter + increment))
 
-    def report_errors(self, m, registers, sequencer, loader, core, refused, failed):
+    def report_errors(self, m, registers, sequencer, loader, core, supply, refused, failed, busy):
         """How a run ends: with an answer, or with the first error since the host cleared the cause.
 
         ``failed`` is high in the cycle after an error that ends a run, and brings everything back.
@@ -217,15 +256,17 @@ class Processor(wiring.Component):
         m.d.sync += [fault.eq(core.fault & running), fault_layer.eq(self.trace_layer)]
         # (condition, code, detail, whether it ends a run)
         errors = [
-            (running & registers.control_abort, ErrorCode.ABORTED, 0, True),
+            (busy & ~failed & registers.control_abort, ErrorCode.ABORTED, 0, True),
             (fault & ~failed, ErrorCode.ADDRESS, core.fault_address, True),
             (running & (registers.cycles >= registers.cycle_limit), ErrorCode.CYCLES, registers.cycles, True),
             (sequencer.failed, sequencer.failure.code, sequencer.failure.detail, True),
             (registers.rejected, ErrorCode.REGISTER, registers.rejected_address, False),
             (loader.error, ErrorCode.LOAD, loader.head, False),
             (registers.control_start & loader.loading, ErrorCode.LOAD, loader.head, False),
-            (refused | (sequencer.busy & registers.control_start), ErrorCode.BUSY, 0, False),
+            (refused | (busy & registers.control_start), ErrorCode.BUSY, 0, False),
         ]
+        if supply:
+            errors.insert(1, (running & supply.error, ErrorCode.MEMORY, supply.error_address, True))
         failing = Cat(condition for condition, *_, ends in errors if ends).any()
         m.d.sync += failed.eq(failing)
         m.d.comb += registers.interrupt_done.eq(sequencer.done & ~(core.fault | failing | failed))

@@ -124,7 +124,7 @@ class Reader(wiring.Component):
         ]
 
         # A stall reaches the bus a cycle later.
-        m.submodules.beats = beats = Buffer(Beat(self.data_width))
+        m.submodules.beats = beats = ResetInserter(self.discard)(Buffer(Beat(self.data_width)))
         come = bus.rvalid & bus.rready
         m.d.comb += [
             bus.rready.eq(beats.i.ready | self.discard),

@@ -4,11 +4,11 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from model.config import GRAINS, ProcessorConfig, Reset, Rule
+from model.config import GRAINS, LANES, ProcessorConfig, Reset, Rule
 from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS
 
 from .exit import ENTROPY_WIDTH, Verdict
-from .layouts import Descriptor
+from .layouts import Descriptor, legal_base, legal_rows
 from .registers import enumeration, registers
 
 __all__ = ["ErrorCode", "COUNTS", "Run", "Failure", "Sequencer"]
@@ -240,6 +240,14 @@ class Sequencer(wiring.Component):
             ("pool", layer.readout & (layer.pool != 1)),
             ("output_channels", layer.readout & (layer.output_channels != self.run.classes)),
         ]
+        if cfg.memory_width:
+            checks += [
+                ("group_rows", layer.streamed & ~legal_rows(layer, cfg)),
+                ("weight_base", layer.streamed & ~legal_base(layer, cfg)),
+                # Whole words of the channels of a layer that spiked, at every tap.
+                ("by_spikes", layer.by_spikes & ((layer.source == 0) | (layer.input_channels % LANES != 0)
+                                                 | (layer.group_rows % LANES != 0))),
+            ]
         words = {name: index for index, fields in enumerate(DESCRIPTOR) for name in fields}
         wrong, word = Signal(), Signal(range(DESCRIPTOR_WORDS))
         m.d.sync += [wrong.eq(0), word.eq(0)]

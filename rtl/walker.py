@@ -1,5 +1,7 @@
 """The spikes that each output pixel reads. Twin of :mod:`model.walker`."""
 
+from itertools import pairwise
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -27,19 +29,20 @@ class Pixel(data.StructLayout):
             "x": corner,                                    # or beside it
             "columns": range(cfg.group_columns + 1),        # columns in use
             "group_row": ADDRESS_WIDTH,                     # first row of the column group
+            **({"group": GroupCount} if cfg.memory_width else {}),
         })
 
 
 class Pixels(wiring.Component):
     """The outer loops of a walk: for each column group, each of the walker's pooling windows, each pixel of it.
 
-    One pixel a cycle, the first one in the cycle after ``start``. A group that has not come is waited for.
+    One pixel a cycle, the first one in the cycle after ``start``.
 
     Parameters
     ----------
     cfg : ProcessorConfig
     number : int
-    layer, start, groups_done, groups_came
+    layer, start, groups_done
         See :class:`Walker`.
     o : Out(stream.Signature(Pixel(cfg)))
     """
@@ -51,7 +54,6 @@ class Pixels(wiring.Component):
             "layer": In(Descriptor),
             "start": In(1),
             "groups_done": In(GroupCount),
-            "groups_came": In(GroupCount),
             "o": Out(stream.Signature(Pixel(cfg))),
         })
 
@@ -84,19 +86,20 @@ class Pixels(wiring.Component):
         window_done = row_done & (py == pool_end)
         line_done = window_done & (ox >= line_end)
         group_done = window_done & (window >= window_end)
-        # Column groups from the memory lie in two places, in turns, and are waited for.
-        walking, group_came, its_row = Signal(), C(1), group_row
+        # Column groups from the memory lie in two places, in turns.
+        walking = Signal()
+        its_row = group_row
         if cfg.memory_width:
             groups_walked, second_row = Signal(GroupCount), Signal(ADDRESS_WIDTH)
             m.d.sync += second_row.eq((layer.row_base + cfg.rows) >> 1)
-            group_came = ~layer.streamed | (groups_walked != self.groups_came)
             place = Mux(groups_walked[0], second_row, layer.row_base)
             its_row = Mux(layer.streamed, place, group_row)
+            m.d.comb += pixel.group.eq(groups_walked)
             with m.If(self.o.ready & self.o.valid & group_done):
                 m.d.sync += groups_walked.eq(groups_walked + 1)
             with m.If(self.start):
                 m.d.sync += groups_walked.eq(self.groups_done)
-        m.d.comb += self.o.valid.eq(walking & group_came)
+        m.d.comb += self.o.valid.eq(walking)
         # Where the first window lies.
         left = (layer.window_hop >> shift) * self.number - layer.padding
 
@@ -149,7 +152,8 @@ class Walker(wiring.Component):
     Pixels come pooling window by pooling window; of several walkers, each takes its turn of the windows, from left to
     right and line by line. One row of the spike store a cycle, the first one five
     cycles after ``start``; taps outside the map cost nothing. A pixel without any tap, and every pixel of
-    a silent source, yields one fetch of silence. Back-pressure on ``o`` stalls the walk.
+    a silent source, yields one fetch of silence. Back-pressure on ``o`` stalls the walk. The first fetch of a column
+    group from the memory waits until the group has come.
 
     Parameters
     ----------
@@ -197,15 +201,27 @@ class Walker(wiring.Component):
             pixels.layer.eq(layer),
             pixels.start.eq(self.start),
             pixels.groups_done.eq(self.groups_done),
-            pixels.groups_came.eq(self.groups_came),
         ]
         # A stall reaches them a cycle later.
         m.submodules.ahead = ahead = Buffer(Pixel(cfg))
         wiring.connect(m, pixels.o, ahead.i)
         pixel = ahead.o.p
 
+        # What was read waits for its column group.
         step = Signal()
-        m.d.comb += step.eq(~self.o.valid | self.o.ready)
+        read_valid, passes = self.o.valid, self.o.ready
+        if cfg.memory_width:
+            stages = ("pixel", "placed", "addressed", "read")
+            groups = [Signal(GroupCount, name=f"group_{stage}") for stage in stages]
+            read_valid = Signal()
+            come = ~layer.streamed | (groups[-1] != self.groups_came)
+            passes = come & self.o.ready
+            m.d.comb += self.o.valid.eq(read_valid & come)
+            with m.If(ahead.o.ready):
+                m.d.sync += groups[0].eq(pixel.group)
+            with m.If(step):
+                m.d.sync += [after.eq(before) for before, after in pairwise(groups)]
+        m.d.comb += step.eq(~read_valid | passes)
 
         # The inner loops, innermost last: tap (ky, kx), chunk.
         walking = Signal()
@@ -300,7 +316,7 @@ class Walker(wiring.Component):
                 # Lane 0 of the row may lie before the pixel.
                 read.row.eq(row - (first << ceil_log2(LANES))),
                 own.eq(Mux(addressed_reads, filled << first, 0)),
-                self.o.valid.eq(addressed_valid),
+                read_valid.eq(addressed_valid),
             ]
 
         own_codes = Cat(mine.replicate(WORD_WIDTH) for mine in own)

@@ -326,7 +326,7 @@ MUTANTS = (
            "found.eq(0), found_address.eq(0), found_row.eq(first_row),",
            "test_prefetch.py::test_asks_for_granules_of_channels_that_spiked_and_for_one_where_none_did"),
     Mutant("walker does not wait for a column group", "walker.py",
-           "self.o.valid.eq(walking & group_came)", "self.o.valid.eq(walking)",
+           "self.o.valid.eq(read_valid & come)", "self.o.valid.eq(read_valid)",
            "test_walker.py::test_groups_from_the_memory_lie_in_two_places_and_are_waited_for"),
     Mutant("walker begins every layer in the first place", "walker.py",
            "m.d.sync += groups_walked.eq(self.groups_done)", "m.d.sync += groups_walked.eq(0)",

@@ -7,7 +7,7 @@ from model.descriptor import DESCRIPTOR
 from rtl.lookahead import Lookahead
 from tests.streams import holds, simulate
 
-CFG = ProcessorConfig(columns=16, layers=5, timesteps=4, memory_width=64)
+CFG = ProcessorConfig(columns=16, tiles=2, walkers=2, layers=5, timesteps=4, memory_width=64)
 FIELDS = ("base", "row", "rows", "output_channels", "input_channels", "walker_shift", "by_spikes", "seen")
 
 
@@ -85,3 +85,10 @@ def test_runs_ahead_of_the_sequencer_but_waits_for_layers_that_are_fetched_by_sp
     assert [fields for fields, _ in got] == [fields for fields, _ in expected(layers, 2)]
     # The third layer of a timestep is named while it runs, and what follows at once.
     assert [place for _, place in got] == [(1, 0)] * 2 + [(1, 2)] * 5 + [(2, 2)] * 3
+
+
+@pytest.mark.parametrize("illegal", [{"group_rows": 0}, {"group_rows": CFG.rows + 1}, {"walker_shift": 2}],
+                         ids=["no rows", "too many rows", "too many walkers"])
+def test_a_layer_that_cannot_have_weights_is_not_named(illegal):
+    layers = [descriptor(0), descriptor(1, **illegal), descriptor(2)]
+    assert [fields for fields, _ in named(layers, 1)] == [fields for fields, _ in expected(layers[::2], 1)]

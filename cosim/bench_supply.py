@@ -1,0 +1,139 @@
+"""The exported processor while its weights come from a memory: random networks, bus errors, weights that were changed.
+
+Parameters: ``cfg``, the fields of the configuration; ``seeds``, the random networks; ``exact``, whether the memory is
+ideal, so that its cycles are predicted. What the memory holds is :func:`content`.
+"""
+
+from dataclasses import replace
+
+import cocotb
+import torch
+
+from cosim.host import Host, HostError
+from cosim.lockstep import expected_result, first_difference
+from cosim.memory import laid
+from cosim.simulator import parameters
+from model import processor
+from model.compiler import compile
+from model.config import SIGN_BIT, ProcessorConfig, Target
+from model.image import Image
+from model.network import Network
+from model.residence import residences
+from tests.networks import Case, seeded
+
+__all__ = ["BEATS", "chosen", "content"]
+
+# Of the memory.
+BEATS = 1 << 15
+# Output channels of several column groups.
+CHANNELS = (16, 33, 40, 50, 70)
+
+
+def chosen(seed: int) -> Case:
+    """A random network of several layers with many column groups."""
+    return seeded(seed, channels=CHANNELS, layers=range(2, 5), classes=range(2, 40))
+
+
+def changed(case: Case, cfg: ProcessorConfig) -> Network:
+    """The network with one weight that comes from the memory and has another sign, which is seen in the answer."""
+    expected = processor.run(case.network, case.codes, cfg)
+    for index, home in enumerate(residences(case.network, cfg)):
+        layer = case.network.layers[index]
+        for synapse in range(0, layer.weight.numel() if home.streamed else 0, 7):
+            weight = layer.weight.clone()
+            weight.view(-1)[synapse] ^= SIGN_BIT
+            layers = list(case.network.layers)
+            layers[index] = replace(layer, weight=weight)
+            other = replace(case.network, layers=tuple(layers))
+            if not torch.equal(processor.run(other, case.codes, cfg).signatures[0], expected.signatures[0]):
+                return other
+    raise ValueError("no weight makes a difference")
+
+
+def content(seeds: list[int], cfg: ProcessorConfig) -> tuple[list[Image], bytes]:
+    """The images of all networks, last the first one again with a weight that was changed, and what the memory holds.
+    """
+    networks = [chosen(seed).network for seed in seeds]
+    return laid(compile(network, cfg) for network in (*networks, changed(chosen(seeds[0]), cfg)))
+
+
+async def begin(dut) -> tuple[Host, ProcessorConfig, list[Image]]:
+    cfg = ProcessorConfig(**parameters()["cfg"])
+    host = Host(dut, cfg)
+    await host.reset()
+    return host, cfg, content(parameters()["seeds"], cfg)[0]
+
+
+async def difference(host, case, decision, index=0) -> str | None:
+    """Run a picture; where it differs from the model."""
+    expected = expected_result(decision, index)
+    if not parameters()["exact"]:
+        del expected["layer cycles"], expected["cycles"]["cycles"], expected["cycles"]["fire_cycles"]
+    return first_difference(expected, await host.run(case.codes[index].numpy()))
+
+
+@cocotb.test()
+async def random_networks_agree(dut):
+    host, cfg, images = await begin(dut)
+    checked = 0
+    for seed, image in zip(parameters()["seeds"], images):
+        case = chosen(seed)
+        assert any(fields["streamed"] for fields in image.descriptors)
+        decision = processor.run(case.network, case.codes, cfg)
+        await host.load_image(image)
+        for index in range(len(case.codes)):
+            try:
+                differs = await difference(host, case, decision, index)
+            except HostError as error:
+                differs = str(error)
+            assert differs is None, f"random network {seed}, image {index}: {differs}"
+            checked += 1
+    assert checked == 2 * len(parameters()["seeds"]) > 0
+
+
+async def fails_with(host, code):
+    try:
+        await host.finish()
+    except HostError as error:
+        assert f"reports {code} " in str(error), f"expected {code}: {error}"
+    else:
+        raise AssertionError(f"expected {code}, the run ended well")
+
+
+@cocotb.test()
+async def a_run_that_fails_leaves_nothing_behind(dut):
+    host, cfg, images = await begin(dut)
+    case, image = chosen(parameters()["seeds"][0]), images[0]
+    decision = processor.run(case.network, case.codes, cfg)
+    weights = sum(len(section.entries) for section in image.sections if section.target == Target.MEMORY)
+    provoked = 0
+    # Nothing of it lies in the memory; all but the last beat does.
+    for beats, limit, abort, code in ((BEATS, None, False, "MEMORY"), (BEATS - weights + 1, None, False, "MEMORY"),
+                                      (0, 40, False, "CYCLES"), (0, 300, False, "CYCLES"), (0, None, True, "ABORTED")):
+        await host.load_image(image.moved(beats))
+        await host.load_picture(case.codes[0].numpy())
+        if limit:
+            await host.write("cycle_limit", limit)
+        await host.start()
+        if abort:
+            await host.write("control", 2)
+        await fails_with(host, code)
+        await host.write("cycle_limit", 1_000_000)
+        # At once, while beats may be on their way.
+        await host.load_image(image)
+        differs = await difference(host, case, decision)
+        assert differs is None, differs
+        provoked += 1
+    assert provoked == 5
+
+
+@cocotb.test()
+async def a_weight_that_was_changed_in_the_memory_is_found(dut):
+    host, cfg, images = await begin(dut)
+    seed = parameters()["seeds"][0]
+    case, image, other = chosen(seed), images[0], images[-1]
+    first = next(fields["weight_base"] for fields in image.descriptors if fields["streamed"])
+    there = next(fields["weight_base"] for fields in other.descriptors if fields["streamed"])
+    await host.load_image(image.moved(there - first))
+    assert await difference(host, case, processor.run(case.network, case.codes, cfg)) is not None
+    assert await difference(host, case, processor.run(changed(case, cfg), case.codes, cfg)) is None

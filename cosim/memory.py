@@ -1,0 +1,74 @@
+"""A processor and the memory behind it: side by side as one design, and what lies in the memory."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from amaranth.hdl import Value
+
+from model.config import ProcessorConfig
+from model.image import Image
+from rtl.processor import Processor
+from rtl.verilog import export
+
+__all__ = ["MEMORY", "SYSTEM", "laid", "system"]
+
+MEMORY = Path(__file__).with_name("memory.sv")
+
+# The top module, whose ports are those of the processor without its memory bus.
+SYSTEM = "system"
+
+
+def laid(images: Iterable[Image]) -> tuple[list[Image], bytes]:
+    """Several images whose weights lie in one memory.
+
+    Returns
+    -------
+    images : list of Image
+        Moved, so that none lies over another.
+    content : bytes
+        Of the memory, from address 0 on.
+    """
+    moved, content = [], bytearray()
+    for image in images:
+        moved.append(image.moved(len(content) * 8 // image.memory_width))
+        content += moved[-1].memory()[len(content):]
+    return moved, bytes(content)
+
+
+def system(cfg: ProcessorConfig, beats: int) -> str:
+    """SystemVerilog of the processor with a memory of so many beats at its bus; :data:`SYSTEM` is the top module.
+
+    The memory takes its content, its latency and its pace from the command line, see ``memory.sv``.
+    """
+    processor = Processor(cfg)
+    outside, wires, connections = ["input logic clk", "input logic rst"], [], [".clk", ".rst"]
+    for path, member, value in processor.signature.flatten(processor):
+        name, = path
+        bits = len(Value.cast(value))
+        width = f"logic [{bits - 1}:0]" if bits > 1 else "logic"
+        if name.startswith("m_axi_"):
+            wires.append(f"    {width} {name};")
+        else:
+            outside.append(f"{'output' if member.flow.name == 'Out' else 'input'} {width} {name}")
+        connections.append(f".{name}")
+    ports = ",\n    ".join(outside)
+    joined = ",\n        ".join(connections)
+    wired = "\n".join(wires)
+    return f"""{export(processor, "firstlight")}
+{MEMORY.read_text()}
+module {SYSTEM} (
+    {ports}
+);
+{wired}
+    assign m_axi_rid = 0;
+    firstlight firstlight (
+        {joined}
+    );
+    memory #(.WIDTH({cfg.memory_width}), .BEATS({beats})) memory (
+        .clk, .rst, .araddr(m_axi_araddr), .arlen(m_axi_arlen), .arvalid(m_axi_arvalid),
+        .arready(m_axi_arready), .rdata(m_axi_rdata), .rresp(m_axi_rresp), .rlast(m_axi_rlast), .rvalid(m_axi_rvalid),
+        .rready(m_axi_rready), .awaddr(0), .awlen(0), .awvalid(0), .awready(), .wdata(0), .wstrb(0), .wlast(0),
+        .wvalid(0), .wready(), .bresp(), .bvalid(), .bready(0)
+    );
+endmodule
+"""
