@@ -13,8 +13,9 @@
 :mod:`rtl.exit`         when the answer is sure
 ======================  ======================================================================
 
-:mod:`rtl.supply` brings weights that do not fit from a memory, one column group ahead: :mod:`rtl.lookahead` names the
-layers, :mod:`rtl.prefetch` asks for their column groups, :mod:`rtl.reader` reads them, :mod:`rtl.rows` unpacks them, and
+:mod:`rtl.supply` brings weights that do not fit from a memory, one column group ahead: :mod:`rtl.lookahead` names
+the layers, :mod:`rtl.prefetch` asks for their column groups, :mod:`rtl.reader` reads them, :mod:`rtl.rows` unpacks
+them, and
 :mod:`rtl.seen` tells which channels spiked.
 
 :mod:`rtl.store` is the memory they share, :mod:`rtl.buffer` where a stall is caught, :mod:`rtl.signature` the CRC of
