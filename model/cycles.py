@@ -148,16 +148,14 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
     pixels = work.unbind(1)
 
     def next_come():
-        return supply.come(rows, tiling.walkers) - begin + PASS if supply else None
+        return [supply.come(rows, tiling.walkers) - begin + PASS] * tiling.walkers
 
-    come = next_come()
+    come = next_come() if supply else None
     for group, columns in enumerate(tiling.groups):
         # Events that wait for their group hold up only what is behind them.
         if supply:
-            integrated = [torch.maximum(each, mine) for each, mine in zip(integrated, come if group else [come] *
-                                                                          tiling.walkers)]
-            more = group + 1 < len(tiling.groups)
-            come = [next_come()] * tiling.walkers if more else None
+            integrated = [torch.maximum(before, its) for before, its in zip(integrated, come)]
+            come = next_come() if group + 1 < len(tiling.groups) else None
         beats = columns if readout else -(-columns // cfg.encoders)
         # The last beat of a readout is taken when it begins to leave.
         leaving = (columns - 1) % cfg.encoders if readout else 0
