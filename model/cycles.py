@@ -8,6 +8,8 @@ charges drain in ``beats``, in the order of the pixels, while the walker's next 
     drained    = max(integrated, drained of the pixel before) + beats
 
 What comes before the first pixel and after the last does not overlap with anything, and is constant.
+
+Where weights come from a memory, the first event of a column group waits until it has come, see :mod:`model.supply`.
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from torch import Tensor
 
 from .config import SILENT, ProcessorConfig
 from .network import Layer
+from .supply import Supply
 from .tiling import Tiling
 
 __all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "weighing_cycles"]
@@ -29,6 +32,8 @@ CHECK = 1
 FILL = 8
 # Beats that follow a waiting pixel into the tile; the one behind them is seen to wait.
 BEHIND = 3
+# From the cycle in which a column group has come to the addition of its first event.
+PASS = 3
 # Stages of the fire unit, up to the spikes.
 FIRE = 5
 # From a pixel's last addition to the spikes of its first beat: tile, drain, fire.
@@ -62,7 +67,7 @@ class Cycles:
 
 
 def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, tiling: Tiling,
-                 cfg: ProcessorConfig) -> Cycles:
+                 cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0) -> Cycles:
     """The cycles of one active layer in one timestep.
 
     Parameters
@@ -73,9 +78,14 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
         Height and width of the source.
     silent : bool
         The source is known to be silent, and is not read.
+    supply : Supply, optional
+        Where the layer's weights come from, if they do not stay in the tiles.
+    begin : Tensor, int64, (images,)
+        Cycle of the check, from the begin of the run.
     """
     work, events = pixel_work(synapses, layer, source, silent, cfg)
-    fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg)
+    fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg,
+                              supply, begin, layer.weight[0].numel())
     busy = events * len(tiling.groups)
     total = CHECK + drained + TAIL + VERDICT * layer.readout
     return Cycles(total=total, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
@@ -106,8 +116,8 @@ def drain_order(layer: Layer, source: tuple[int, int], walkers: int) -> list[tup
     return order
 
 
-def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling: Tiling,
-              cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
+def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling: Tiling, cfg: ProcessorConfig,
+              supply: Supply | None = None, begin: Tensor | int = 0, rows: int = 0) -> tuple[Tensor, Tensor]:
     """The recurrence.
 
     Parameters
@@ -117,6 +127,10 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
         From :func:`drain_order`.
     readout : bool
         Charges drain as slowly as logits leave, one by one.
+    supply, begin
+        See :func:`layer_cycles`.
+    rows : int
+        Of a column group that is streamed.
 
     Returns
     -------
@@ -132,7 +146,16 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
     left = [len(tiling.groups) * work[:, [pixel for pixel, its in order if its == walker]].sum(1)
             for walker in range(tiling.walkers)]
     pixels = work.unbind(1)
-    for columns in tiling.groups:
+
+    def next_come():
+        return [supply.come(rows, tiling.walkers) - begin + PASS] * tiling.walkers
+
+    come = next_come() if supply else None
+    for group, columns in enumerate(tiling.groups):
+        # Events that wait for their group hold up only what is behind them.
+        if supply:
+            integrated = [torch.maximum(before, its) for before, its in zip(integrated, come)]
+            come = next_come() if group + 1 < len(tiling.groups) else None
         beats = columns if readout else -(-columns // cfg.encoders)
         # The last beat of a readout is taken when it begins to leave.
         leaving = (columns - 1) % cfg.encoders if readout else 0
@@ -140,9 +163,17 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
             complete = integrated[walker] + pixels[pixel]
             integrated[walker] = torch.maximum(complete, taken[walker])
             left[walker] = left[walker] - pixels[pixel]
-            fire += (integrated[walker] - complete) * (left[walker] > BEHIND)
+            waited = integrated[walker] - complete
+            if supply and come:
+                # Behind the pixel there is room for a few events, or for none where none had come.
+                late = come[walker] - complete
+                come[walker] = torch.where(waited > 0, torch.maximum(come[walker], integrated[walker]
+                                                                     + late.clamp(max=BEHIND - 1)), come[walker])
+            fire += waited * (left[walker] > BEHIND)
             drained = torch.maximum(integrated[walker], drained) + beats
             taken[walker] = drained - leaving
+        if supply:
+            supply.release(begin + drained - leaving)
     return fire, drained
 
 

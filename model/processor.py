@@ -11,7 +11,9 @@ from .cycles import CHECK, layer_cycles, recall_cycles, weighing_cycles
 from .fire import charge_up, fire
 from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
+from .residence import residences
 from .signature import INITIAL, sign_logits, sign_words
+from .supply import Supply
 from .tile import integrate
 from .tiling import Tiling, tilings
 from .walker import spike_count, synapses, words
@@ -24,6 +26,10 @@ COUNTERS = ("events", "synaptic_operations", "spikes", "neurons")
 # Clock cycles in all; and, added up over the walkers, those in which the tiles took an event, passed a fetch without
 # spikes, or waited for the fire unit.
 CYCLES = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles")
+
+
+# Of the counters of a layer.
+CYCLE = len(COUNTERS) + CYCLES.index("cycles")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,14 +137,14 @@ def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
 def skip(layer: Layer, state: LayerState) -> LayerState:
     """Leave out a timestep: hold the spikes, or be silent."""
     counters = state.counters.clone()
-    counters[:, len(COUNTERS) + CYCLES.index("cycles")] += CHECK
+    counters[:, CYCLE] += CHECK
     if layer.hold:
         return replace(state, counters=counters)
     return replace(state, counters=counters, codes=torch.full_like(state.codes, SILENT), silent=True)
 
 
 def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_grain: int, tiling: Tiling,
-         cfg: ProcessorConfig) -> LayerState:
+         cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0) -> LayerState:
     """Integrate and fire once.
 
     Parameters
@@ -149,13 +155,15 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         The source is known to be silent, and is not read.
     input_grain : int
         Quarter octaves per slot of the source.
+    supply, begin
+        See :func:`model.cycles.layer_cycles`.
     """
     if state.charge is None:
         taps = synapses(codes, layer)
         charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
                            numerics=cfg.numerics)
         events = spike_count(taps)
-        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg)
+        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg, supply, begin)
     else:
         charge, events = state.charge, torch.zeros(len(codes), dtype=torch.int64)
         cycles = recall_cycles(charge, tiling, cfg)
@@ -221,11 +229,20 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
     tiled = tilings(network, cfg)
     grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
     history = []
+    streamed = [home.streamed for home in residences(network, cfg)]
+    supply = Supply(len(codes), cfg) if any(streamed) else None
+    weighing = 0 if network.exit.rule == Rule.BUDGET else weighing_cycles(network.classes)
     for timestep in range(1, network.timesteps + 1):
         source, silent = codes, False
         for index, layer in enumerate(network.layers):
+            if supply:
+                comes = streamed[index] and layer.fires(timestep) and states[index].charge is None
+                supply.enter() if comes else supply.skip()
+                begin = 1 + sum(state.counters[:, CYCLE] for state in states)
+                begin += weighing * sum(network.layers[-1].fires(k) for k in range(1, timestep))
             if layer.fires(timestep):
-                states[index] = step(layer, states[index], source, silent, grains[index], tiled[index], cfg)
+                states[index] = step(layer, states[index], source, silent, grains[index], tiled[index], cfg,
+                                     *((supply, begin) if supply and comes else ()))
             else:
                 states[index] = skip(layer, states[index])
             source, silent = states[index].codes, states[index].silent
