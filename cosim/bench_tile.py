@@ -43,10 +43,10 @@ async def every_charge_matches(dut, grains, pauses):
     torch.manual_seed(cocotb.RANDOM_SEED % 2**63)
     pixels = 80
     weight = torch.randint(2 * SIGN_BIT, (CFG.columns, CFG.rows), dtype=torch.uint8)
-    codes = torch.randint(SILENT, (CFG.rows, pixels))
+    codes = torch.randint(SILENT, (CFG.rows, pixels), dtype=torch.uint8)
     # Pixels without spikes, with a few, with some, and with all.
     codes = codes.where(torch.rand(codes.shape) < torch.tensor([0, 0.03, 0.3, 1]).repeat(pixels // 4), SILENT)
-    charge = integrate(codes[None].float(), weight, weight_grain=weight_grain, input_grain=input_grain,
+    charge = integrate(codes[None], weight, weight_grain=weight_grain, input_grain=input_grain,
                        numerics=CFG.numerics)[0].T.tolist()
     await load(dut, weight)
     sent = [event for pixel in codes.T.tolist() for event in events(pixel, input_grain)]

@@ -30,7 +30,7 @@ __all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "weighing_cycles"
 CHECK = 1
 # From the start of a layer to the addition of the first pixel's first event: walker, picker, tile.
 FILL = 8
-# Beats that follow a waiting pixel into the tile; the one behind them is seen to wait.
+# Beats that follow a waiting pixel into the tile, the last of them into its buffer; the one behind is seen to wait.
 BEHIND = 3
 # From the cycle in which a column group has come to the addition of its first event.
 PASS = 3
@@ -143,8 +143,8 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
     integrated = [torch.full((images,), FILL) for _ in range(tiling.walkers)]
     drained, taken = torch.zeros(images, dtype=torch.int64), [torch.zeros(images, dtype=torch.int64)] * tiling.walkers
     fire = torch.zeros(images, dtype=torch.int64)
-    left = [len(tiling.groups) * work[:, [pixel for pixel, its in order if its == walker]].sum(1)
-            for walker in range(tiling.walkers)]
+    # Beats of a column group.
+    whole = [work[:, [pixel for pixel, its in order if its == walker]].sum(1) for walker in range(tiling.walkers)]
     pixels = work.unbind(1)
 
     def next_come():
@@ -157,6 +157,7 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
             integrated = [torch.maximum(before, its) for before, its in zip(integrated, come)]
             come = next_come() if group + 1 < len(tiling.groups) else None
         beats = columns if readout else -(-columns // cfg.encoders)
+        left, following = list(whole), len(tiling.groups) - 1 - group
         # The last beat of a readout is taken when it begins to leave.
         leaving = (columns - 1) % cfg.encoders if readout else 0
         for pixel, walker in order:
@@ -165,16 +166,38 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
             left[walker] = left[walker] - pixels[pixel]
             waited = integrated[walker] - complete
             if supply and come:
-                # Behind the pixel there is room for a few events, or for none where none had come.
                 late = come[walker] - complete
+                fire += _seen_waiting(waited, left[walker], late, whole[walker])
+                # Behind the pixel there is room for a few events, or for none where none had come.
                 come[walker] = torch.where(waited > 0, torch.maximum(come[walker], integrated[walker]
                                                                      + late.clamp(max=BEHIND - 1)), come[walker])
-            fire += waited * (left[walker] > BEHIND)
+            else:
+                fire += waited * (left[walker] + following * whole[walker] > BEHIND)
             drained = torch.maximum(integrated[walker], drained) + beats
             taken[walker] = drained - leaving
         if supply:
             supply.release(begin + drained - leaving)
     return fire, drained
+
+
+def _seen_waiting(waited: Tensor, left: Tensor, late: Tensor, following: Tensor) -> Tensor:
+    """Cycles in which a walker waits behind a pixel, where the next column group may still have to come.
+
+    Parameters
+    ----------
+    waited : Tensor, int64, (images,)
+        How long the pixel waits.
+    left, following : Tensor, int64, (images,)
+        Beats of its column group that are behind it, and of the next one.
+    late : Tensor, int64, (images,)
+        From the pixel's last addition until the next column group has come.
+    """
+    # Cycles of the waiting until the next group's first beat would enter the tile, and until the buffer takes one.
+    first = torch.maximum(left, late) - (BEHIND - 1)
+    buffered = torch.where(left == BEHIND, 0, first.clamp(min=0))
+    entered = torch.where(left == BEHIND, 0, buffered - first + 1)
+    behind = (waited - torch.maximum(buffered, first - 1)).clamp(min=0) * (following > entered)
+    return torch.where(left > BEHIND, waited, behind)
 
 
 def weighing_cycles(classes: int) -> int:

@@ -46,10 +46,10 @@ def test_matches_model(cfg, weight_grain, input_grain, gap, stall):
     generator = torch.Generator().manual_seed(stall)
     pixels = 20
     weight = torch.randint(2 * SIGN_BIT, (cfg.columns, cfg.rows), dtype=torch.uint8, generator=generator)
-    codes = torch.randint(SILENT, (cfg.rows, pixels), generator=generator)
+    codes = torch.randint(SILENT, (cfg.rows, pixels), dtype=torch.uint8, generator=generator)
     # Pixels without spikes, with a single one, with a few and with many.
     codes = codes.where(torch.rand(codes.shape, generator=generator) < torch.tensor([0, 0.1, 0.4, 1]).repeat(5), SILENT)
-    charge = integrate(codes[None].float(), weight, weight_grain=weight_grain, input_grain=input_grain,
+    charge = integrate(codes[None], weight, weight_grain=weight_grain, input_grain=input_grain,
                        numerics=cfg.numerics)[0]
     assert charge.min() < 0 < charge.max()
     events = []
