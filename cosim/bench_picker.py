@@ -9,6 +9,9 @@ from model.config import GRAINS, SILENT, ProcessorConfig
 from model.picker import pick
 from rtl.layouts import Event, Fetch
 
+# Enough for every density.
+FETCHES = 120
+
 
 def fetches(count, cfg):
     """Fetches of every density, from empty to full: codes (fetches, lanes), rows and which of them end a pixel."""
@@ -28,9 +31,9 @@ async def every_event_matches(dut, grain_shift, pauses):
     await start(dut)
 
     torch.manual_seed(cocotb.RANDOM_SEED % 2**63)
-    codes, rows, last = fetches(300, cfg)
+    codes, rows, last = fetches(FETCHES, cfg)
     fetch, lane, code, spike = (part.tolist() for part in pick(codes))
-    fetched = [{"codes": codes[n].tolist(), "row": rows[n], "columns": n % 17, "last": last[n]} for n in range(300)]
+    fetched = [{"codes": codes[n].tolist(), "row": rows[n], "columns": n % 17, "last": last[n]} for n in range(FETCHES)]
     events = await through(source, sink, fetched, len(fetch))
     for n, event in enumerate(events):
         final = fetch[n] not in fetch[n + 1:n + 2]

@@ -16,7 +16,7 @@ SIZES = [{**ROOM, "columns": 16, "tiles": 2, "encoders": 8, "span": 2},
          {**ROOM, "columns": 16, "tiles": 1, "encoders": 8, "span": 1},
          {**ROOM, "columns": 16, "tiles": 4, "walkers": 4, "encoders": 8, "span": 2}]
 # Different ones for each of the sizes.
-NETWORKS = 50
+NETWORKS = 25
 
 
 def seeds(number):
@@ -31,12 +31,12 @@ def test_random_networks_agree_and_errors_are_reported(number, tmp_path):
     assert len(passed) == 2
 
 
-def test_random_networks_have_hundreds_of_layer_shapes_at_all_densities():
+def test_random_networks_have_many_layer_shapes_at_all_densities():
     shapes, densities = set(), []
     for number in range(len(SIZES)):
         for case in map(seeded, seeds(number)):
             for layer, source in zip(case.network.layers, case.network.maps()):
                 shapes.add((layer.weight.shape, layer.stride, layer.padding, layer.pool, source))
             densities.append(float((case.codes != SILENT).float().mean()))
-    assert len(shapes) > 200
+    assert len(shapes) > 100
     assert min(densities) < 0.15 and max(densities) > 0.85

@@ -15,7 +15,7 @@ ROOM = {"rows": 400, "spike_words": 2048, "state_words": 4096, "charge_words": 4
 SIZES = {"64 bits": {**ROOM, "columns": 16, "tiles": 1, "encoders": 8, "span": 2, "memory_width": 64},
          "128 bits": {**ROOM, "columns": 16, "tiles": 2, "walkers": 2, "encoders": 8, "span": 2, "memory_width": 128}}
 PACES = {"ideal": (), "slow": ("+latency=60", "+pause=3"), "random": ("+latency=9", "+jitter=40")}
-NETWORKS = 12
+NETWORKS = 6
 
 
 def seeds(cfg):

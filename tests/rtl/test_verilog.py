@@ -16,12 +16,11 @@ def door(*arguments, hash_seed="0"):
 
 
 # `nox -s verilog` lints every preset, and takes minutes.
-@pytest.mark.parametrize("name", ["tiny", "default"])
-def test_verilog_is_the_same_in_every_run_and_passes_lint(name, tmp_path):
+def test_verilog_is_the_same_in_every_run_and_passes_lint(tmp_path):
     texts = set()
     for seed in ("1", "2"):
-        assert door("verilog", "--config", name, "--out", tmp_path / seed, hash_seed=seed).returncode == 0
-        path = tmp_path / seed / f"firstlight_{name}.sv"
+        assert door("verilog", "--config", "tiny", "--out", tmp_path / seed, hash_seed=seed).returncode == 0
+        path = tmp_path / seed / "firstlight_tiny.sv"
         texts.add(path.read_bytes())
     assert len(texts) == 1
     assert lint(path, path.stem) == ""
