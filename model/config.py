@@ -4,15 +4,18 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from math import lcm
 
-__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS", "GRANULE_WIDTH",
-           "MEMORY_ADDRESS_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset",
-           "FAMILY", "scaled"]
+__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "CORNERS", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
+           "GRANULE_WIDTH", "MEMORY_ADDRESS_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS",
+           "preset", "FAMILY", "scaled"]
 
 # A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
 CODE_WIDTH = 5
 SILENT = 31
 LANES = 16
 WORD_WIDTH = LANES * CODE_WIDTH
+
+# Of a map, that are told apart where weights are fetched by spikes: see model.memory.
+CORNERS = 4
 
 # A weight code is SIGN_BIT plus an exponent 0..14, or NO_SYNAPSE.
 SIGN_BIT = 16
