@@ -8,7 +8,6 @@ from rich.console import Console
 from cosim import __main__ as door
 from cosim import cycles, performance
 from model import page, record
-from model.config import PRESETS
 
 CYCLES, SPEED = record.read("cycles"), record.read("speed")
 
@@ -44,7 +43,7 @@ def test_convolutions_come_within_a_twentieth_of_the_bound(span):
 
 def test_digits_keep_most_columns_of_tiny_busy():
     busy = {(run["network"], run["config"]): run["busy_columns"] for run in CYCLES["digits"]}
-    assert len(busy) == 2 * len(PRESETS)
+    assert len(busy) == 2 * len(cycles.CONFIGS)
     assert busy["digits-ttfs", "tiny"] >= 0.6
 
 
