@@ -71,6 +71,13 @@ def bench_cycles(session):
     session.run("python", "-m", "cosim", "cycles", *session.posargs)
 
 
+@nox.session(name="bench-streaming")
+def bench_streaming(session):
+    """Measure VGG-16, its weights from a memory; results/streaming.json and docs/performance.md (a minute)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "streaming", *session.posargs)
+
+
 @nox.session(name="bench-speed")
 def bench_speed(session):
     """Measure how fast model and simulation are; results/speed.json and docs/performance.md (minutes)."""
