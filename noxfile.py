@@ -46,7 +46,7 @@ def mutants(session):
 def verilog(session):
     """Export every preset to build/verilog/, lint it with Verilator and count its cells with Yosys."""
     install(session, "synthesis")
-    for command in ("verilog", "lint", "synth"):
+    for command in ("lint", "synth"):
         session.run("python", "-m", "rtl", command, *session.posargs)
 
 
@@ -69,6 +69,13 @@ def bench_cycles(session):
     """Measure how busy the columns are, layer by layer; results/cycles.json and docs/performance.md (a minute)."""
     install(session, "cosim")
     session.run("python", "-m", "cosim", "cycles", *session.posargs)
+
+
+@nox.session(name="bench-streaming")
+def bench_streaming(session):
+    """Measure VGG-16, its weights from a memory; results/streaming.json and docs/performance.md (a minute)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "streaming", *session.posargs)
 
 
 @nox.session(name="bench-speed")

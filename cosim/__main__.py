@@ -10,8 +10,9 @@ from rich.console import Console
 
 from model import page, record
 from model.config import PRESETS
+from model.trained import save
 
-from . import cycles, papers, performance, sparsity, speed
+from . import cycles, papers, performance, sparsity, speed, streaming
 from .compare import NETWORKS, compare
 
 
@@ -45,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=lambda args: publish("speed", speed.figures(args.images, args.repeats), speed.headline,
                                                   args.trial))
     _add_trial(command)
+    command = commands.add_parser("streaming", help=streaming.__doc__, description=streaming.__doc__)
+    command.add_argument("--save", type=Path, metavar="FOLDER",
+                         help="write the networks into this folder, for `compare`, and measure nothing")
+    command.set_defaults(run=run_streaming)
+    _add_trial(command)
+
     command = commands.add_parser("papers", help=papers.__doc__, description=papers.__doc__)
     command.add_argument("networks", nargs="*", metavar="network",
                          help=f"of {', '.join(papers.NETWORKS)}; all that are trained by default")
@@ -82,6 +89,16 @@ def run_papers(args) -> bool:
     figures = {name: (before | figures)[name] for name in papers.NETWORKS if name in before | figures}
     written = [record.write("papers", "nox -s papers", figures), *papers.write(figures)]
     console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
+    return True
+
+
+def run_streaming(args) -> bool:
+    """Measure the networks with random weights, or keep them."""
+    if args.save is None:
+        return publish("streaming", streaming.figures(), streaming.headline, args.trial)
+    for share in streaming.SHARES:
+        network = streaming.untrained(share)
+        print(f"wrote {save(network, args.save / network.header.name)}")
     return True
 
 

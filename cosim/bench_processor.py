@@ -15,7 +15,7 @@ from cosim.lockstep import DisagreementError, Emission, expected_result, first_d
 from cosim.pictures import test_pictures
 from cosim.simulator import parameters
 from model import processor
-from model.config import preset
+from model.config import ProcessorConfig
 from model.convert import convert
 from model.image import Image
 from model.network import Exit, Rule
@@ -26,7 +26,7 @@ from model.trained import load
 async def every_number_agrees(dut):
     """Parameters: see :meth:`cosim.compare.Job.parameters`."""
     job = parameters()
-    cfg = preset(job["config"])
+    cfg = ProcessorConfig.from_dict(job["cfg"])
     network = convert(load(job["network"]))
     codes, labels = test_pictures(network, max(job["indices"]) + 1)
     codes = codes[job["indices"]]

@@ -11,7 +11,7 @@ import torch
 
 from cosim.host import Host, HostError
 from cosim.lockstep import expected_result, first_difference
-from cosim.memory import laid
+from cosim.memory import BEATS, laid
 from cosim.simulator import parameters
 from model import processor
 from model.compiler import compile
@@ -21,12 +21,10 @@ from model.network import Network
 from model.residence import residences
 from tests.networks import Case, seeded
 
-__all__ = ["BEATS", "chosen", "content"]
+__all__ = ["chosen", "content"]
 
-# Of the memory.
-BEATS = 1 << 15
 # Output channels of several column groups.
-CHANNELS = (16, 33, 40, 50, 70)
+CHANNELS = (16, 32, 33, 48, 64, 70)
 
 
 def chosen(seed: int) -> Case:

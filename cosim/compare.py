@@ -24,6 +24,7 @@ from rtl.processor import Processor
 from rtl.verilog import export
 
 from . import report
+from .memory import BEATS, SYSTEM, laid, system
 from .pictures import test_pictures
 from .results import QUANTITIES, Agreement, NetworkResult, Picture, Raster, Results, SweepPoint
 from .simulator import BenchError, Simulation
@@ -61,6 +62,8 @@ class Job:
         Runs first, and names the timesteps of each picture.
     policy_path, policy_image : Path, optional
         Of the policy.
+    memory : Path, optional
+        What lies in the memory, if the processor has one.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Job:
     policy: Network | None = None
     policy_path: Path | None = None
     policy_image: Path | None = None
+    memory: Path | None = None
 
     @property
     def progress(self) -> Path:
@@ -87,13 +91,18 @@ class Job:
     def budget_images(self) -> int:
         return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 and not self.policy else 0
 
-    def parameters(self, config: str) -> dict:
+    @property
+    def plusargs(self) -> list[str]:
+        """What the Verilog is told."""
+        return [f"+memory={self.memory.absolute()}"] if self.memory else []
+
+    def parameters(self, cfg: ProcessorConfig) -> dict:
         """What :mod:`cosim.bench_processor` is told."""
         files = {"network": self.path, "image": self.image, "progress": self.progress,
                  "disagreement": self.disagreement}
         if self.policy:
             files |= {"policy": self.policy_path, "policy_image": self.policy_image}
-        return {**{name: str(path.absolute()) for name, path in files.items()}, "config": config,
+        return {**{name: str(path.absolute()) for name, path in files.items()}, "cfg": cfg.as_dict(),
                 "indices": self.indices, "budget_images": self.budget_images}
 
     def steps(self) -> int:
@@ -148,12 +157,15 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
         raise ValueError("each network can be compared once")
 
     with console.status(f"exporting Verilog of configuration {config}"):
-        verilog = export(Processor(cfg), "firstlight")
+        if cfg.memory_width:
+            verilog, top = system(cfg), SYSTEM
+        else:
+            verilog, top = export(Processor(cfg), "firstlight"), "firstlight"
     (out / "firstlight.sv").write_text(verilog)
     with console.status("building the simulator (about a minute when the Verilog is new)"):
-        simulation = Simulation(verilog, "firstlight", waves=waves is not None)
+        simulation = Simulation(verilog, top, waves=waves is not None)
 
-    failures = _run(jobs, simulation, config, console)
+    failures = _run(jobs, simulation, cfg, console)
     for job, message in failures:
         console.print(f"[bold red]disagreement[/]: {message}", highlight=False)
         console.print(f"the bench's log is {job.folder / 'log'}", highlight=False)
@@ -184,8 +196,7 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     if trained.header.policy_of:
-        policy = {"policy": convert(trained), "policy_path": path}
-        policy["policy_image"] = _image(policy["policy"], cfg, image_files, folder)
+        policy = {"policy": convert(trained), "policy_path": path, "policy_image": folder / f"{name}.image"}
         path = path.parent / trained.header.policy_of
         trained = load(path)
     network = convert(trained)
@@ -195,21 +206,34 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
                          f"--waves must be at least 0, not {waves}")
     codes, labels = test_pictures(network, count)
     indices = list(range(len(labels))) if waves is None else [waves]
-    return Job(name=name, path=path, network=network, image=_image(network, cfg, image_files, folder),
-               indices=indices, folder=folder, **policy)
+    memory, loaded = None, {network.name: _image(network, cfg, image_files)}
+    if policy:
+        loaded[name] = _image(policy["policy"], cfg, image_files)
+    if cfg.memory_width:
+        moved, content = laid(loaded.values())
+        loaded = dict(zip(loaded, moved))
+        room = BEATS * cfg.beat_bytes
+        if len(content) > room:
+            raise ValueError(f"the weights of {name} take {len(content)} bytes, the simulated memory has {room}")
+        memory = folder / "memory"
+        memory.write_bytes(content)
+    for each, image in loaded.items():
+        (folder / f"{each}.image").write_bytes(image.to_bytes())
+    return Job(name=name, path=path, network=network, image=folder / f"{network.name}.image", indices=indices,
+               folder=folder, memory=memory, **policy)
 
 
-def _image(network: Network, cfg: ProcessorConfig, image_files: dict[str, Path], folder: Path) -> Path:
-    """The file that the gateware loads for ``network``: freshly compiled, unless there is one of its name."""
-    image, file = compile(network, cfg), folder / f"{network.name}.image"
-    file.write_bytes(image.to_bytes())
-    if network.name in image_files:
-        file = image_files[network.name]
-        Image.from_bytes(file.read_bytes()).check(cfg)
-    return file
+def _image(network: Network, cfg: ProcessorConfig, image_files: dict[str, Path]) -> Image:
+    """What the gateware loads for ``network``: freshly compiled, unless there is a file of its name."""
+    compiled = compile(network, cfg)
+    if network.name not in image_files:
+        return compiled
+    image = Image.from_bytes(image_files[network.name].read_bytes())
+    image.check(cfg)
+    return image
 
 
-def _run(jobs: list[Job], simulation: Simulation, config: str, console: Console) -> list[tuple[Job, str]]:
+def _run(jobs: list[Job], simulation: Simulation, cfg: ProcessorConfig, console: Console) -> list[tuple[Job, str]]:
     """Run all jobs side by side and show how far they are; what failed, with the reason."""
     failures = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -218,7 +242,8 @@ def _run(jobs: list[Job], simulation: Simulation, config: str, console: Console)
         for job in jobs:
             job.progress.unlink(missing_ok=True)
             job.disagreement.unlink(missing_ok=True)
-            run = pool.submit(simulation.run, "cosim.bench_processor", job.folder, parameters=job.parameters(config))
+            run = pool.submit(simulation.run, "cosim.bench_processor", job.folder, parameters=job.parameters(cfg),
+                              plusargs=job.plusargs)
             runs.append((job, run, progress.add_task(job.name, total=job.steps())))
         for job, run, _ in runs:
             while True:

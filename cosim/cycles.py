@@ -18,8 +18,10 @@ from .compare import NETWORKS, ROOT
 from .pictures import test_pictures
 from .workloads import dense, fashion, plane, sources, spikes, vgg16
 
-__all__ = ["DENSITIES", "figures", "headline"]
+__all__ = ["CONFIGS", "DENSITIES", "figures", "headline"]
 
+# Those that hold all weights of a small network.
+CONFIGS = ("tiny", "default", "large")
 DENSITIES = (0.05, 0.1, 0.2, 0.4)
 IMAGES = 4
 
@@ -123,7 +125,7 @@ def figures() -> dict:
     """All of it, as plain JSON values."""
     wide = {span: replace(WIDE, span=span) for span in SPANS}
     return {
-        "digits": [digits(ROOT / "networks" / name, config) for name in NETWORKS for config in PRESETS],
+        "digits": [digits(ROOT / "networks" / name, config) for name in NETWORKS for config in CONFIGS],
         "fashion": [synthetic(unfolded(fashion()), wide[SPANS[0]], density) for density in DENSITIES],
         "vgg": [synthetic(unfolded(vgg16()), cfg, density) for cfg in wide.values() for density in DENSITIES],
         # Its first layer, had the picture not been unfolded.

@@ -10,9 +10,12 @@ from model.image import Image
 from rtl.processor import Processor
 from rtl.verilog import export
 
-__all__ = ["MEMORY", "SYSTEM", "laid", "system"]
+__all__ = ["MEMORY", "SYSTEM", "BEATS", "laid", "system"]
 
 MEMORY = Path(__file__).with_name("memory.sv")
+
+# Of the memory; as many of 128 bits are 16 MiB.
+BEATS = 1 << 20
 
 # The top module, whose ports are those of the processor without its memory bus.
 SYSTEM = "system"
@@ -35,8 +38,8 @@ def laid(images: Iterable[Image]) -> tuple[list[Image], bytes]:
     return moved, bytes(content)
 
 
-def system(cfg: ProcessorConfig, beats: int) -> str:
-    """SystemVerilog of the processor with a memory of so many beats at its bus; :data:`SYSTEM` is the top module.
+def system(cfg: ProcessorConfig) -> str:
+    """SystemVerilog of the processor with a memory at its bus; :data:`SYSTEM` is the top module.
 
     The memory takes its content, its latency and its pace from the command line, see ``memory.sv``.
     """
@@ -64,7 +67,7 @@ module {SYSTEM} (
     firstlight firstlight (
         {joined}
     );
-    memory #(.WIDTH({cfg.memory_width}), .BEATS({beats})) memory (
+    memory #(.WIDTH({cfg.memory_width}), .BEATS({BEATS})) memory (
         .clk, .rst, .araddr(m_axi_araddr), .arlen(m_axi_arlen), .arvalid(m_axi_arvalid),
         .arready(m_axi_arready), .rdata(m_axi_rdata), .rresp(m_axi_rresp), .rlast(m_axi_rlast), .rvalid(m_axi_rvalid),
         .rready(m_axi_rready), .awaddr(0), .awlen(0), .awvalid(0), .awready(), .wdata(0), .wstrb(0), .wlast(0),

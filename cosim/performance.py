@@ -38,7 +38,7 @@ def against(headline: dict[str, float], before: dict[str, float]) -> Table:
 def tables(figures: dict) -> dict[str, str]:
     """The tables there are figures for, in Markdown, by name."""
     makers = {"digits": _digits, "fashion": _by_density, "vgg": _vgg, "folded": _folded, "yardstick": _yardstick,
-              "area": _area, "model": _model, "simulation": _simulation}
+              "area": _area, "streaming": _streaming, "model": _model, "simulation": _simulation}
     return {name: make(figures[name]) for name, make in makers.items() if name in figures}
 
 
@@ -103,6 +103,18 @@ def _area(rows: list[dict]) -> str:
     return markdown(["map", "pixels", "cycles", "times the map before"],
                      [[f"{row['height']} x {row['width']}", number(row["area"]), number(row["cycles"]), ratio]
                       for row, ratio in zip(rows, ratios)])
+
+
+def _streaming(runs: list[dict]) -> str:
+    """Cycles of each layer and what bounds it, a column for each run."""
+    rows = []
+    for index, layer in enumerate(runs[0]["layers"]):
+        rows.append([layer["layer"], layer["weights"],
+                     *(f"{number(run['layers'][index]['cycles'])}, {run['layers'][index]['bound']}" for run in runs)])
+    for name, title in (("cycles", "run"), ("moved", "bytes moved")):
+        rows.append([f"**{title}**", "", *(f"**{number(run[name])}**" for run in runs)])
+    headings = (f"{100 * run['share']:.0f} % spike, {run['memory_width']} bits" for run in runs)
+    return markdown(["layer", "weights", *headings], rows)
 
 
 def _model(runs: list[dict]) -> str:

@@ -16,6 +16,7 @@ from rtl.processor import Processor
 from rtl.verilog import export
 
 from .compare import NETWORKS, ROOT
+from .cycles import CONFIGS
 from .pictures import test_pictures
 from .simulator import Simulation
 
@@ -52,7 +53,7 @@ def figures(images: int | None = None, repeats: int = 7) -> dict:
     images = images or available
     return {"machine": _machine(), "images": images, "repeats": repeats,
             "model": [{"network": name, "config": config, **_model(name, config, images, repeats)}
-                      for name in NETWORKS for config in PRESETS],
+                      for name in NETWORKS for config in CONFIGS],
             "simulation": {**SIZES, "network": SIMULATED, **_simulation(images, repeats)}}
 
 

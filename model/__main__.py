@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from . import trained
+from . import plan, trained
 from .ann import from_torch
 from .compiler import compile
 from .config import PRESETS, preset
 from .convert import convert, rounded
-from .datasets import DATASETS, Dataset, Split, load
+from .datasets import DATASETS, Dataset, Split, load, test_slice
 from .encode import picture_codes
 from .network import Rule
 from .processor import run
@@ -26,6 +26,9 @@ from .training.layerwise import score, search
 from .training.measure import accuracies, observe
 from .training.recipes import RECIPES, recipe, tuning
 from .training.train import Run
+
+# Pictures that a plan is told for, and characters of a line.
+PLAN_IMAGES, PLAN_WIDTH = 8, 120
 
 
 def train(args) -> None:
@@ -151,8 +154,14 @@ def calibrate_exit(args) -> None:
 
 
 def compile_image(args) -> None:
-    """Compile a trained network to the image of a processor."""
+    """Compile a trained network to the image of a processor, or show how it would lie there."""
     network = convert(trained.load(args.network))
+    if args.plan:
+        codes = picture_codes(test_slice(network.dataset, PLAN_IMAGES).images, network)
+        plans = plan.plan(network, preset(args.config), codes)
+        shown = plan.table(plans, f"{network.name} on {args.config}, means over {PLAN_IMAGES} pictures")
+        Console(width=max(Console().width, PLAN_WIDTH)).print(shown)
+        return
     image = compile(network, preset(args.config))
     file = args.out or Path("build/images") / f"{network.name}-{args.config}.image"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -225,6 +234,9 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=function)
         if name == "compile":
             command.add_argument("--out", type=Path, help="file, by default in build/images/")
+            command.add_argument("--plan", action="store_true",
+                                 help="write no file, but print where maps and weights live, how long every layer "
+                                      f"takes on {PLAN_IMAGES} pictures of the test split, and what bounds it")
     return root
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 
 from . import exit as exit_unit
-from .config import CODE_WIDTH, GRANULE_WIDTH, NO_SYNAPSE, ProcessorConfig, Target
+from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfig, Target
 from .descriptor import pack
 from .image import Image, Section, granules
 from .memory import block
 from .network import Layer, Network, NetworkError
-from .residence import residences
+from .residence import Residence, residences
 from .tile import charge_bound
 from .tiling import Tiling, tilings
 
@@ -55,11 +55,13 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
     settings = exit_unit.settings(network)
     maps = network.maps()
     inputs, outputs = _place_maps(network, cfg)
+    homes = residences(network, cfg)
+    noted = _note_channels(network, homes, cfg)
 
     descriptors, parameters, blocks, tiles = [], [], [], [[] for _ in range(cfg.tiles)]
     rows = parameter_words = state_words = 0
     grain = network.input_coding.grain
-    for index, (layer, tiling, home) in enumerate(zip(network.layers, tilings(network, cfg), residences(network, cfg))):
+    for index, (layer, tiling, home) in enumerate(zip(network.layers, tilings(network, cfg), homes)):
         rows_each = layer.weight[0].numel()
         pixels = maps[index + 1][1] * maps[index + 1][2]
         stateful = _integrations(layer, network) > 1
@@ -81,7 +83,8 @@ def compile(network: Network, cfg: ProcessorConfig) -> Image:
             "parameter_base": parameter_words, "state_base": state_words,
             "start_base": parameter_words + (0 if layer.start is None else _beats(layer, cfg)),
             "mask": layer.mask & (1 << network.timesteps) - 1,
-            "streamed": home.streamed, "by_spikes": False, "input_seen": 0, "output_seen": 0, "weight_base": home.beat,
+            "streamed": home.streamed, "by_spikes": home.by_spikes, "input_seen": noted[index],
+            "output_seen": noted[index + 1], "weight_base": home.beat,
         }))
         if home.streamed:
             blocks += _blocks(layer, tiling, cfg)
@@ -167,6 +170,23 @@ def _place_maps(network: Network, cfg: ProcessorConfig) -> tuple[list[int], list
             widest = max(widest, sizes[index] + neighbour)
     _fit(network, "spike_words", free + widest, cfg.spike_words)
     return bases, bases[1:] + [0]
+
+
+def _note_channels(network: Network, homes: tuple[Residence, ...], cfg: ProcessorConfig) -> list[int]:
+    """Where it is noted which channels of each map spiked, the picture's included, and of the readout's.
+
+    Maps by which weights are fetched have places of their own; all others share the first.
+    """
+    words = [-(-channels // LANES) for channels, _, _ in network.maps()]
+    used = [home.by_spikes for home in homes] + [False]
+    free = max(each for each, its in zip(words, used) if not its)
+    bases = []
+    for each, its in zip(words, used):
+        bases.append(free if its else 0)
+        free += each * its
+    if any(used):
+        _fit(network, "seen_words", free, cfg.seen_words)
+    return bases
 
 
 def _tile_rows(layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> np.ndarray:

@@ -1,18 +1,21 @@
 """Numbers the model, the gateware and the firmware agree on. Imports neither torch nor Amaranth."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from math import lcm
 
-__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "SIGN_BIT", "NO_SYNAPSE", "GRAINS", "GRANULE_WIDTH",
-           "MEMORY_ADDRESS_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS", "preset",
-           "FAMILY", "scaled"]
+__all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "CORNERS", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
+           "GRANULE_WIDTH", "MEMORY_ADDRESS_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS",
+           "preset", "FAMILY", "scaled"]
 
 # A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
 CODE_WIDTH = 5
 SILENT = 31
 LANES = 16
 WORD_WIDTH = LANES * CODE_WIDTH
+
+# Of a map, that are told apart where weights are fetched by spikes: see model.memory.
+CORNERS = 4
 
 # A weight code is SIGN_BIT plus an exponent 0..14, or NO_SYNAPSE.
 SIGN_BIT = 16
@@ -230,7 +233,14 @@ class ProcessorConfig:
         """The configuration as plain JSON values."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: dict) -> "ProcessorConfig":
+        """The configuration that :meth:`as_dict` gave."""
+        return cls(**values | {"numerics": Numerics(**values["numerics"])})
 
+
+STREAM = ProcessorConfig(columns=64, tiles=2, walkers=2, rows=10240, encoders=16, span=4, spike_words=8192,
+                         state_words=18432, charge_words=4096, parameter_words=512, classes=16, memory_width=128)
 PRESETS = {
     # One small tile: fits the smallest boards and runs the digits networks.
     "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
@@ -240,6 +250,11 @@ PRESETS = {
     # The 128 columns of the processor of CAT, with room for networks on pictures of 28 x 28 or 32 x 32 pixels.
     "large": ProcessorConfig(columns=32, tiles=4, rows=16384, encoders=16, span=2, walkers=4, spike_words=8192,
                              state_words=16384, charge_words=4096, parameter_words=256, classes=16),
+    # 128 columns and a memory, for networks as large as VGG-16 on pictures of 32 x 32 pixels: two column groups of its
+    # largest layers, 4608 rows each, beside small layers that stay.
+    "stream": STREAM,
+    # The same with twice the memory bus.
+    "stream256": replace(STREAM, memory_width=256),
 }
 
 

@@ -67,7 +67,8 @@ class Cycles:
 
 
 def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, tiling: Tiling,
-                 cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0) -> Cycles:
+                 cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0,
+                 fetched: Tensor | None = None) -> Cycles:
     """The cycles of one active layer in one timestep.
 
     Parameters
@@ -82,10 +83,12 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
         Where the layer's weights come from, if they do not stay in the tiles.
     begin : Tensor, int64, (images,)
         Cycle of the check, from the begin of the run.
+    fetched : Tensor, bool, (images, granules), optional
+        What is fetched of every column group, if that goes by spikes; from :func:`model.memory.fetched`.
     """
     work, events = pixel_work(synapses, layer, source, silent, cfg)
     fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg,
-                              supply, begin, layer.weight[0].numel())
+                              supply, begin, layer.weight[0].numel(), fetched)
     busy = events * len(tiling.groups)
     total = CHECK + drained + TAIL + VERDICT * layer.readout
     return Cycles(total=total, busy=busy, empty=work.sum(1) * len(tiling.groups) - busy, fire=fire)
@@ -117,7 +120,8 @@ def drain_order(layer: Layer, source: tuple[int, int], walkers: int) -> list[tup
 
 
 def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling: Tiling, cfg: ProcessorConfig,
-              supply: Supply | None = None, begin: Tensor | int = 0, rows: int = 0) -> tuple[Tensor, Tensor]:
+              supply: Supply | None = None, begin: Tensor | int = 0, rows: int = 0,
+              fetched: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The recurrence.
 
     Parameters
@@ -127,7 +131,7 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
         From :func:`drain_order`.
     readout : bool
         Charges drain as slowly as logits leave, one by one.
-    supply, begin
+    supply, begin, fetched
         See :func:`layer_cycles`.
     rows : int
         Of a column group that is streamed.
@@ -148,7 +152,7 @@ def pipelined(work: Tensor, order: list[tuple[int, int]], readout: bool, tiling:
     pixels = work.unbind(1)
 
     def next_come():
-        return [supply.come(rows, tiling.walkers) - begin + PASS] * tiling.walkers
+        return [supply.come(rows, tiling.walkers, fetched) - begin + PASS] * tiling.walkers
 
     come = next_come() if supply else None
     for group, columns in enumerate(tiling.groups):

@@ -1,12 +1,15 @@
 """How weights lie in the memory of a processor that streams them, and which are fetched. Twin of :mod:`rtl.rows` and
 :mod:`rtl.prefetch`."""
 
+from itertools import product
+
 import numpy as np
+import torch
 from torch import Tensor
 
 from .config import CODE_WIDTH, NO_SYNAPSE, SILENT, ProcessorConfig
 
-__all__ = ["block", "fetched", "seen"]
+__all__ = ["block", "seen", "fetched", "ends"]
 
 
 def block(codes: np.ndarray, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
@@ -31,28 +34,11 @@ def block(codes: np.ndarray, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
     return np.packbits(bits, bitorder="little")
 
 
-def fetched(seen: np.ndarray, taps: int, walkers: int, cfg: ProcessorConfig) -> np.ndarray:
-    """The granules of a column group that have a row of a channel that spiked; the first one, if none has.
-
-    Parameters
-    ----------
-    seen : ndarray, bool, (channels,)
-        Channels of the source with a spike somewhere on the map; a multiple of 16.
-    taps : int
-        Of the kernel.
-
-    Returns
-    -------
-    ndarray, int64, (granules,)
-        In the order in which they lie.
-    """
-    _, rows = cfg.granule(walkers)
-    found = np.flatnonzero(np.tile(seen, taps).reshape(-1, rows).any(1))
-    return found if len(found) else np.zeros(1, np.int64)
-
-
 def seen(codes: Tensor) -> Tensor:
-    """Which channels of a map spiked.
+    """Which channels of a map spiked, in which of its corners.
+
+    The corners overlap: top left is all of the map but its last line and its last column, then come top right, bottom
+    left and bottom right. A map of one line has it at the top and at the bottom; so for columns.
 
     Parameters
     ----------
@@ -60,6 +46,42 @@ def seen(codes: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, bool, (images, channels)
+    Tensor, bool, (images, 4, channels)
     """
-    return (codes != SILENT).any(3).any(2)
+    spiked = codes != SILENT
+    height, width = codes.shape[2:]
+    lines = spiked[:, :, :max(height - 1, 1)], spiked[:, :, min(1, height - 1):]
+    corners = [corner for line in lines for corner in (line[..., :max(width - 1, 1)], line[..., min(1, width - 1):])]
+    return torch.stack([corner.any(3).any(2) for corner in corners], dim=1)
+
+
+def fetched(seen: Tensor, kernel: tuple[int, int], padding: int, walkers: int, cfg: ProcessorConfig) -> Tensor:
+    """The granules of a column group that have a row of a channel that spiked where its tap reads.
+
+    A tap before the padding never reads the last line of a map, and one behind it never the first; so for columns.
+    Where it could be less than the map on both sides, it is looked for at the top, and on the left.
+
+    Parameters
+    ----------
+    seen : Tensor, bool, (images, 4, channels)
+        A multiple of 16 channels.
+    kernel : tuple of int
+        Height and width.
+
+    Returns
+    -------
+    Tensor, bool, (images, granules)
+        In the order in which they lie. Where there is none, the first one is fetched all the same.
+    """
+    rows = []
+    for lines, columns in product(*(ends(taps, padding) for taps in kernel)):
+        corners = [line and column for line, column in product(lines, columns)]
+        rows.append(seen[:, corners].any(1))
+    _, together = cfg.granule(walkers)
+    return torch.cat(rows, dim=1).unflatten(1, (-1, together)).any(2)
+
+
+def ends(taps: int, padding: int) -> list[tuple[bool, bool]]:
+    """Where every tap of a kernel, from above or from the left, looks for spikes: in the first corners, in the last."""
+    before = [tap + padding + 1 < taps for tap in range(taps)]
+    return [(first or tap <= padding, not first) for tap, first in enumerate(before)]

@@ -9,6 +9,7 @@ from . import exit as exit_unit
 from .config import SILENT, ProcessorConfig
 from .cycles import CHECK, layer_cycles, recall_cycles, weighing_cycles
 from .fire import charge_up, fire
+from .memory import fetched, seen
 from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
 from .residence import residences
@@ -144,7 +145,8 @@ def skip(layer: Layer, state: LayerState) -> LayerState:
 
 
 def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_grain: int, tiling: Tiling,
-         cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0) -> LayerState:
+         cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0,
+         by_spikes: bool = False) -> LayerState:
     """Integrate and fire once.
 
     Parameters
@@ -157,13 +159,18 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         Quarter octaves per slot of the source.
     supply, begin
         See :func:`model.cycles.layer_cycles`.
+    by_spikes : bool
+        Of weights that are supplied, only rows of channels that spiked are fetched.
     """
     if state.charge is None:
         taps = synapses(codes, layer)
         charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
                            numerics=cfg.numerics)
         events = spike_count(taps)
-        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg, supply, begin)
+        rows = None
+        if by_spikes:
+            rows = fetched(seen(codes) & (not silent), layer.kernel, layer.padding, tiling.walkers, cfg)
+        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg, supply, begin, rows)
     else:
         charge, events = state.charge, torch.zeros(len(codes), dtype=torch.int64)
         cycles = recall_cycles(charge, tiling, cfg)
@@ -229,20 +236,24 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
     tiled = tilings(network, cfg)
     grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
     history = []
-    streamed = [home.streamed for home in residences(network, cfg)]
-    supply = Supply(len(codes), cfg) if any(streamed) else None
+    homes = residences(network, cfg)
+    supply = Supply(len(codes), cfg) if any(home.streamed for home in homes) else None
     weighing = 0 if network.exit.rule == Rule.BUDGET else weighing_cycles(network.classes)
     for timestep in range(1, network.timesteps + 1):
         source, silent = codes, False
         for index, layer in enumerate(network.layers):
             if supply:
-                comes = streamed[index] and layer.fires(timestep) and states[index].charge is None
-                supply.enter() if comes else supply.skip()
                 begin = 1 + sum(state.counters[:, CYCLE] for state in states)
                 begin += weighing * sum(network.layers[-1].fires(k) for k in range(1, timestep))
+                home = homes[index]
+                comes = home.streamed and layer.fires(timestep) and states[index].charge is None
+                if comes:
+                    supply.enter(begin if home.by_spikes else None)
+                else:
+                    supply.skip()
             if layer.fires(timestep):
                 states[index] = step(layer, states[index], source, silent, grains[index], tiled[index], cfg,
-                                     *((supply, begin) if supply and comes else ()))
+                                     *((supply, begin, home.by_spikes) if supply and comes else ()))
             else:
                 states[index] = skip(layer, states[index])
             source, silent = states[index].codes, states[index].silent

@@ -1,12 +1,18 @@
 """Which weights stay in the tiles, and which come from the memory while a network runs."""
 
 from dataclasses import dataclass
+from itertools import product
 
-from .config import MEMORY_ADDRESS_WIDTH, ProcessorConfig
+from .config import LANES, MEMORY_ADDRESS_WIDTH, ProcessorConfig
+from .cycles import taps_inside
+from .memory import ends
 from .network import Layer, Network, NetworkError
 from .tiling import Tiling, tilings
 
 __all__ = ["Residence", "residences"]
+
+# Of the neurons of a map, that are expected to spike.
+SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +29,15 @@ class Residence:
         Of the memory: that of the first column group.
     group_beats : int
         Beats of the memory that one column group takes, were it streamed.
+    by_spikes : bool
+        Only rows of channels that spiked are fetched, when the layer begins.
     """
 
     streamed: bool
     row: int
     beat: int
     group_beats: int
+    by_spikes: bool
 
 
 def residences(network: Network, cfg: ProcessorConfig) -> tuple[Residence, ...]:
@@ -61,8 +70,9 @@ def residences(network: Network, cfg: ProcessorConfig) -> tuple[Residence, ...]:
     behind = sum(rows[index] for index in resident)
     for index, (tiling, (_, group_beats)) in enumerate(zip(tiled, blocks)):
         streamed = index not in resident
+        by_spikes = streamed and fetches_by_spikes(network, index, tiling, cfg)
         places.append(Residence(streamed=streamed, row=behind if streamed else row, beat=beat * streamed,
-                                group_beats=group_beats))
+                                group_beats=group_beats, by_spikes=by_spikes))
         if streamed:
             beat += len(tiling.groups) * group_beats
         else:
@@ -72,6 +82,28 @@ def residences(network: Network, cfg: ProcessorConfig) -> tuple[Residence, ...]:
         raise NetworkError(f"network {network.name} is too large: its weights take {weights} bytes of the memory, "
                            f"which has {room}")
     return tuple(places)
+
+
+def fetches_by_spikes(network: Network, index: int, tiling: Tiling, cfg: ProcessorConfig) -> bool:
+    """Whether a layer that is streamed is expected to be faster if only rows of channels are fetched that spiked.
+
+    As if ``SHARE`` of its source's neurons spiked, each on its own. Fetched whole, groups come one behind the other
+    from before the layer begins, while spikes are integrated; the slower of both sets the pace. By spikes it is the
+    same but for the first group, of which nothing can come before the layer begins. A layer may be fetched by spikes if
+    it reads another layer, and whole words of channels.
+    """
+    layer, (channels, height, width) = network.layers[index], network.maps()[index]
+    if index == 0 or channels % LANES:
+        return False
+    beats, together = cfg.granule(tiling.walkers)
+    pace, groups = max(beats, together), len(tiling.groups)
+    # How much of the map is looked at for each line and each column of taps.
+    lines, columns = ([side if all(both) else max(side - 1, 1) for both in ends(taps, layer.padding)]
+                      for side, taps in zip((height, width), layer.kernel))
+    found = sum(1 - (1 - SHARE) ** (line * column * together) for line, column in product(lines, columns))
+    whole, chosen = (taps * channels / together * pace for taps in (len(lines) * len(columns), found))
+    work = SHARE * channels * int(taps_inside(layer, (height, width)).sum()) / tiling.walkers
+    return groups * max(chosen, work) + chosen < groups * max(whole, work)
 
 
 def _block(layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> tuple[int, int]:

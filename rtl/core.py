@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from model.config import LANES, SILENT, WORD_WIDTH, ProcessorConfig
+from model.config import CORNERS, LANES, SILENT, WORD_WIDTH, ProcessorConfig
 
 from .drain import Drain, Parameters
 from .exit import Logit
@@ -74,8 +74,8 @@ class Core(wiring.Component):
         Column groups from the memory since the begin of the run, modulo 4.
     group_released : Out(1)
         High for a cycle when one of them is not needed any more.
-    seen_address : In, seen_data : Out(16)
-        See :class:`~rtl.seen.Seen`; without a memory, nothing is ever seen.
+    seen_address : In, seen_corners : In(4), seen_data : Out(16)
+        See :class:`~rtl.seen.Seen`; without a memory, or where the source of the layer is silent, nothing is seen.
     logits : Out(stream.Signature(Logit(cfg), always_ready=True))
     activity : Out(Activity(cfg))
     emission : Out(Emission())
@@ -98,6 +98,7 @@ class Core(wiring.Component):
             "groups_came": In(GroupCount),
             "group_released": Out(1),
             "seen_address": In(ceil_log2(cfg.seen_words)),
+            "seen_corners": In(CORNERS),
             "seen_data": Out(LANES),
             "logits": Out(stream.Signature(Logit(cfg), always_ready=True)),
             "activity": Out(Activity(cfg)),
@@ -219,7 +220,8 @@ class Core(wiring.Component):
                 seen.word.eq(pool.o.payload),
                 seen.enable.eq(pool.o.valid),
                 seen.address.eq(self.seen_address),
-                self.seen_data.eq(seen.data),
+                seen.corners.eq(self.seen_corners),
+                self.seen_data.eq(Mux(self.silent, 0, seen.data)),
             ]
         for block in *walkers, spikes, parameters, states, charges:
             fault, address = Signal(), Signal.like(self.fault_address)

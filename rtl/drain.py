@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from model.config import ProcessorConfig
+from model.config import CORNERS, ProcessorConfig
 
 from .layouts import Charges, Descriptor, Parameter, walker_shift
 from .store import ADDRESS_WIDTH, ReadSignature
@@ -27,6 +27,7 @@ class Place(data.StructLayout):
             "state_address": ADDRESS_WIDTH,
             "word_address": ADDRESS_WIDTH,
             **({"seen": Descriptor["output_seen"].width,    # where it is noted that these channels spiked
+                "corners": CORNERS,                         # in which corners, see rtl.seen
                 "begins": 1} if cfg.memory_width else {}),  # first pooling window of the map
         })
 
@@ -252,16 +253,31 @@ class Drain(wiring.Component):
             ]
         if cfg.memory_width:
             group_seen, seen = Signal.like(place.seen), Signal.like(place.seen)
+            # Where the window lies on its line; where the last line and the last column begin.
+            first_x, x = Signal.like(layer.output_width), Signal.like(layer.output_width)
+            last_line, last_x = Signal.like(window), Signal.like(x)
+            m.d.sync += [last_line.eq(layer.output_pixels - layer.output_width), last_x.eq(layer.output_width - 1)]
+            next_x = Mux(x == last_x, 0, x + 1)
+            one_line, one_column = last_line == 0, last_x == 0
+            lines = (window < last_line) | one_line, (window >= layer.output_width) | one_line
+            sides = (x != last_x) | one_column, (x != 0) | one_column
             with m.If(step & complete):
                 m.d.sync += [
                     seen.eq(Mux(beat_last, group_seen, seen + word_full)),
                     place.seen.eq(seen),
+                    place.corners.eq(Cat(line & side for line in lines for side in sides)),
                     place.begins.eq(window == 0),
                 ]
+                with m.If(beat_last):
+                    m.d.sync += x.eq(next_x)
+                with m.If(walkers_done):
+                    m.d.sync += x.eq(first_x)
+                with m.If(windows_done):
+                    m.d.sync += [first_x.eq(next_x), x.eq(next_x)]
                 with m.If(group_done):
-                    m.d.sync += [group_seen.eq(group_seen + words), seen.eq(group_seen + words)]
+                    m.d.sync += [group_seen.eq(group_seen + words), seen.eq(group_seen + words), first_x.eq(0), x.eq(0)]
             with m.If(self.start):
-                m.d.sync += [group_seen.eq(layer.output_seen), seen.eq(layer.output_seen)]
+                m.d.sync += [group_seen.eq(layer.output_seen), seen.eq(layer.output_seen), first_x.eq(0), x.eq(0)]
         m.d.comb += [
             self.o.p.charges.eq(Mux(self.recall, Value.cast(self.charges.data), Value.cast(charges))),
             self.o.p.place.eq(place),

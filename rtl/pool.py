@@ -23,7 +23,7 @@ class PooledWord(data.StructLayout):
             "address": ADDRESS_WIDTH,
             "codes": SpikeWord,
             "last": 1,                  # last word of the layer
-            **{name: noted[name] for name in ("seen", "begins") if name in noted},
+            **{name: noted[name] for name in ("seen", "corners", "begins") if name in noted},
         })
 
 
@@ -100,5 +100,5 @@ class Pool(wiring.Component):
                     self.o.p.last.eq(place.last),
                 ]
                 if cfg.memory_width:
-                    m.d.sync += [self.o.p.seen.eq(place.seen), self.o.p.begins.eq(place.begins)]
+                    m.d.sync += [self.o.p[name].eq(place[name]) for name in ("seen", "corners", "begins")]
         return m

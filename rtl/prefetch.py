@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from model.config import LANES, ProcessorConfig
+from model.config import CORNERS, LANES, ProcessorConfig
 
 from .layouts import Descriptor
 from .reader import Run
@@ -27,7 +27,7 @@ class Streamed(data.StructLayout):
             "row": ADDRESS_WIDTH,                                   # of the tiles, from where on groups take turns
             "rows": Descriptor["group_rows"].width,
             "output_channels": Descriptor["output_channels"].width,
-            "input_channels": Descriptor["input_channels"].width,
+            **{name: Descriptor[name].width for name in ("input_channels", "kernel_height", "kernel_width", "padding")},
             "walker_shift": Destination()["walker_shift"].width,    # log2 of the walkers that share it
             "by_spikes": 1,                                         # rows of channels that spiked, and no others
             "seen": 16,                                             # word of those channels, see ``seen_data``
@@ -38,8 +38,8 @@ class Prefetch(wiring.Component):
     """For each layer, for each column group: ask for its rows, as soon as there is room for them.
 
     A whole group is one run. A group that is fetched by spikes is a run for every granule that has a row of a channel
-    that spiked, in the order of rows, or the first granule if none has. To look at 16 channels at a tap takes a cycle,
-    and so does every granule that is asked for.
+    that spiked where its tap reads, in the order of rows, or the first granule if none has. To look at 16 channels at a
+    tap takes a cycle, and so does every granule that is asked for.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class Prefetch(wiring.Component):
         Taken when the last run of the layer before has been asked for.
     released : In(1)
         High for a cycle when a group is not needed any more.
-    seen_address : Out(16), seen_data : In(16)
-        Which of 16 neighbouring channels spiked in the source of the layer; in the same cycle.
+    seen_address : Out(16), seen_corners : Out(4), seen_data : In(16)
+        Which of 16 neighbouring channels spiked in these corners of the layer's source; in the same cycle.
     runs : Out(stream.Signature(Run))
     to : Out(stream.Signature(Destination()))
         One for each of ``runs``, before or after it.
@@ -65,6 +65,7 @@ class Prefetch(wiring.Component):
             "i": In(stream.Signature(Streamed())),
             "released": In(1),
             "seen_address": Out(16),
+            "seen_corners": Out(CORNERS),
             "seen_data": In(LANES),
             "runs": Out(stream.Signature(Run(32))),
             "to": Out(stream.Signature(Destination())),
@@ -102,6 +103,12 @@ class Prefetch(wiring.Component):
         # A word of 16 channels at a tap: which of its granules are still to be asked for, and where they lie and go.
         words_left, channels_left_here = Signal.like(layer.rows), Signal.like(layer.input_channels)
         pending, word_base, word_row = Signal(LANES), Signal.like(base), Signal(ADDRESS_WIDTH)
+        ky, kx = Signal.like(layer.kernel_height), Signal.like(layer.kernel_width)
+
+        # A tap before the padding never reads the last line, one behind it never the first; so for columns.
+        above, before = ky + layer.padding + 1 < layer.kernel_height, kx + layer.padding + 1 < layer.kernel_width
+        below, behind = ~above & (ky > layer.padding), ~before & (kx > layer.padding)
+        m.d.comb += self.seen_corners.eq(Cat(~line & ~column for line in (below, above) for column in (behind, before)))
         lowest = Signal(range(LANES))
         for granule in reversed(range(LANES)):
             with m.If(pending[granule]):
@@ -157,7 +164,7 @@ class Prefetch(wiring.Component):
                 m.d.sync += [
                     self.seen_address.eq(layer.seen), channels_left_here.eq(layer.input_channels),
                     words_left.eq(layer.rows >> exact_log2(LANES)), word_base.eq(base), word_row.eq(first_row),
-                    found.eq(0), found_address.eq(base), found_row.eq(first_row),
+                    ky.eq(0), kx.eq(0), found.eq(0), found_address.eq(base), found_row.eq(first_row),
                 ]
                 with m.If(held != HALVES):
                     m.d.comb += begin.eq(1)
@@ -186,7 +193,10 @@ class Prefetch(wiring.Component):
                 ]
                 with m.If(channels_left_here <= LANES):
                     # The next tap.
-                    m.d.sync += [self.seen_address.eq(layer.seen), channels_left_here.eq(layer.input_channels)]
+                    m.d.sync += [self.seen_address.eq(layer.seen), channels_left_here.eq(layer.input_channels),
+                                 kx.eq(kx + 1)]
+                    with m.If(kx + 1 == layer.kernel_width):
+                        m.d.sync += [kx.eq(0), ky.eq(ky + 1)]
                 m.next = "ASK"
                 with m.If(self.seen_data == 0):
                     next_word()

@@ -98,13 +98,14 @@ class Processor(wiring.Component):
                 Value.cast(port.data).eq(loader.data),
                 port.enable.eq(enable),
             ]
-        start, busy = registers.control_start & ~loader.loading, sequencer.busy
+        start, begin, busy = registers.control_start & ~loader.loading, sequencer.begin, sequencer.busy
         supply = None
         if cfg.memory_width:
             m.submodules.supply = supply = Supply(cfg)
-            # A start waits for what the run before has asked the memory for.
+            # A start waits for what the run before has asked the memory for, as long as a run may take.
             waits = Signal()
-            m.d.sync += waits.eq((start | waits) & supply.busy & ~registers.control_abort)
+            m.d.sync += waits.eq((start | (waits & ~failed)) & supply.busy & ~registers.control_abort)
+            begin |= start & supply.busy & ~waits
             start, busy = (start | waits) & ~supply.busy, busy | waits
             self.connect_supply(m, supply, sequencer, descriptors, core, failed)
         m.d.comb += [
@@ -156,7 +157,7 @@ class Processor(wiring.Component):
         m.d.comb += [descriptors.index.eq(sequencer.next_index), sequencer.next_layer.eq(descriptors.layer)]
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
-        self.count(m, registers, sequencer, core.activity)
+        self.count(m, registers, begin, busy, core.activity)
         self.report_errors(m, registers, sequencer, loader, core, supply, refused, failed, busy)
 
         # A layer's last word leaves in the cycle after its end.
@@ -212,6 +213,7 @@ class Processor(wiring.Component):
             core.groups_came.eq(supply.groups_came),
             supply.group_released.eq(core.group_released),
             core.seen_address.eq(supply.seen_address),
+            core.seen_corners.eq(supply.seen_corners),
             supply.seen_data.eq(core.seen_data),
         ]
         for port, write in zip(core.load_rows, supply.writes):
@@ -219,13 +221,13 @@ class Processor(wiring.Component):
                 m.d.comb += [port.address.eq(write.address), port.data.eq(write.data), port.enable.eq(1)]
         self.connect_bus(m, "m_axi", supply.bus)
 
-    def count(self, m, registers, sequencer, activity):
-        """The counters of a run; they keep their last value until the next one begins."""
+    def count(self, m, registers, begin, busy, activity):
+        """The counters of a run; they keep their last value until the next one begins, or begins to wait."""
         # Counted a cycle later, as nothing waits for it.
         seen = Signal.like(activity)
         m.d.sync += seen.eq(activity)
         increments = {
-            "cycles": sequencer.busy,
+            "cycles": busy,
             "busy_cycles": seen.events,
             "empty_cycles": seen.empty,
             "fire_cycles": seen.blocked,
@@ -237,7 +239,7 @@ class Processor(wiring.Component):
         for name, increment in increments.items():
             counter = Signal(COUNTER_WIDTH, name=name)
             m.d.comb += getattr(registers, name).eq(counter)
-            m.d.sync += counter.eq(Mux(sequencer.begin, 0, counter + increment))
+            m.d.sync += counter.eq(Mux(begin, 0, counter + increment))
 
     def report_errors(self, m, registers, sequencer, loader, core, supply, refused, failed, busy):
         """How a run ends: with an answer, or with the first error since the host cleared the cause.
@@ -250,7 +252,7 @@ class Processor(wiring.Component):
             registers.error_layer.eq(layer),
             registers.error_detail.eq(detail),
         ]
-        running = sequencer.busy & ~failed
+        running = busy & ~failed
         # An access beyond a store is reported a cycle later.
         fault, fault_layer = Signal(), Signal.like(layer)
         m.d.sync += [fault.eq(core.fault & running), fault_layer.eq(self.trace_layer)]

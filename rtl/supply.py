@@ -1,17 +1,18 @@
 """The weights of a run, from the memory into the tiles, one column group ahead. What comes: :mod:`model.residence`."""
 
 from amaranth import *
-from amaranth.lib import fifo, wiring
+from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from model.config import LANES, MEMORY_ADDRESS_WIDTH, ProcessorConfig
+from model.config import CORNERS, LANES, MEMORY_ADDRESS_WIDTH, ProcessorConfig
 
 from .axi import AxiReadSignature
 from .layouts import Descriptor
 from .lookahead import Lookahead
 from .prefetch import Prefetch
 from .reader import OUTSTANDING, Reader
+from .reader import Run as Beats
 from .rows import Destination, Rows
 from .sequencer import Run
 from .store import WriteSignature
@@ -45,7 +46,7 @@ class Supply(wiring.Component):
         High for a cycle when a column group is not needed any more.
     groups_came : Out(2)
         Column groups that have come since ``begin``, modulo 4.
-    seen_address : Out, seen_data : In(16)
+    seen_address : Out, seen_corners : Out(4), seen_data : In(16)
         See :class:`~rtl.seen.Seen`.
     writes : Out(WriteSignature(WeightRow(cfg))).array(cfg.tiles)
     bus : Out(AxiReadSignature)
@@ -68,6 +69,7 @@ class Supply(wiring.Component):
             "group_released": In(1),
             "groups_came": Out(GroupCount),
             "seen_address": Out(ceil_log2(cfg.seen_words)),
+            "seen_corners": Out(CORNERS),
             "seen_data": In(LANES),
             "writes": Out(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
             "bus": Out(AxiReadSignature(MEMORY_ADDRESS_WIDTH, cfg.memory_width)),
@@ -82,11 +84,14 @@ class Supply(wiring.Component):
         m.submodules.lookahead = lookahead = reset(Lookahead(cfg))
         m.submodules.prefetch = prefetch = reset(Prefetch(cfg))
         m.submodules.reader = reader = Reader(MEMORY_ADDRESS_WIDTH, cfg.memory_width)
-        # Where the rows of every burst go that may be on its way.
+        # What is still to be read: a run that is cut into several bursts holds up nothing before it.
+        m.submodules.runs = runs = reset(fifo.SyncFIFOBuffered(width=Shape.cast(Beats(32)).width, depth=OUTSTANDING))
+        # Where the rows of every run go that may be on its way.
         m.submodules.places = places = reset(fifo.SyncFIFOBuffered(width=Shape.cast(Destination()).width,
                                                                   depth=OUTSTANDING))
         m.submodules.unpacker = rows = reset(Rows(cfg))
 
+        asked = data.View(Beats(32), runs.r_data)
         m.d.comb += [
             lookahead.run.eq(self.run),
             lookahead.begin.eq(self.begin),
@@ -98,13 +103,17 @@ class Supply(wiring.Component):
 
             prefetch.released.eq(self.group_released),
             self.seen_address.eq(prefetch.seen_address),
+            self.seen_corners.eq(prefetch.seen_corners),
             prefetch.seen_data.eq(self.seen_data),
 
+            runs.w_data.eq(prefetch.runs.payload),
+            runs.w_en.eq(prefetch.runs.valid),
+            prefetch.runs.ready.eq(runs.w_rdy),
             # Addresses beyond those of the bus are refused with their layer.
-            reader.i.p.address.eq(prefetch.runs.p.address),
-            reader.i.p.beats.eq(prefetch.runs.p.beats),
-            reader.i.valid.eq(prefetch.runs.valid),
-            prefetch.runs.ready.eq(reader.i.ready),
+            reader.i.p.address.eq(asked.address),
+            reader.i.p.beats.eq(asked.beats),
+            reader.i.valid.eq(runs.r_rdy),
+            runs.r_en.eq(reader.i.ready),
 
             places.w_data.eq(prefetch.to.payload),
             places.w_en.eq(prefetch.to.valid),

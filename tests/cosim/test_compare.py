@@ -10,16 +10,18 @@ from cosim.compare import ROOT
 from cosim.pictures import test_pictures as pictures
 from model import record
 from model.compiler import compile
-from model.config import CODE_WIDTH, GRANULE_WIDTH, SIGN_BIT, SILENT, Target, preset
+from model.config import CODE_WIDTH, GRANULE_WIDTH, PRESETS, SIGN_BIT, SILENT, ProcessorConfig, Target, preset
 from model.convert import convert
 from model.datasets import Split
 from model.datasets import load as load_dataset
+from model.image import Image
 from model.network import NetworkError
 from model.processor import trace
 from model.trained import load, save
 from model.training import policy
 from model.training.recipes import CAT, Recipe, convolutions
 from model.training.train import Run
+from tests.cosim.test_supply import SIZES
 
 NETWORK = "digits-ttfs"
 LAYER = "conv2"
@@ -82,6 +84,18 @@ def test_agrees_and_writes_results(tmp_path, capsys):
         assert len(network["pictures"]) == 3
     assert (tmp_path / "index.html").exists()
     assert "digits-lif" in capsys.readouterr().out
+
+
+def test_weights_that_do_not_fit_come_from_the_memory(tmp_path, monkeypatch):
+    # A configuration that is built for other tests already.
+    cfg = ProcessorConfig(**SIZES["128 bits"])
+    monkeypatch.setitem(PRESETS, "small", cfg)
+    assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--out", str(tmp_path)]) == 0
+    network, = json.loads((tmp_path / "results.json").read_text())["networks"]
+    assert network["agreement"]["cycles"] == {"equal": 3, "of": 3}
+    image = Image.from_bytes((tmp_path / NETWORK / f"{NETWORK}.image").read_bytes())
+    assert any(fields["streamed"] for fields in image.descriptors)
+    assert (tmp_path / NETWORK / "memory").read_bytes() == image.memory() != b""
 
 
 def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):

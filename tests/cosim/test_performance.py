@@ -8,9 +8,8 @@ from rich.console import Console
 from cosim import __main__ as door
 from cosim import cycles, performance
 from model import page, record
-from model.config import PRESETS
 
-CYCLES, SPEED = record.read("cycles"), record.read("speed")
+CYCLES, SPEED, STREAMING = (record.read(name) for name in ("cycles", "speed", "streaming"))
 
 
 def convolutions(density, span):
@@ -44,7 +43,7 @@ def test_convolutions_come_within_a_twentieth_of_the_bound(span):
 
 def test_digits_keep_most_columns_of_tiny_busy():
     busy = {(run["network"], run["config"]): run["busy_columns"] for run in CYCLES["digits"]}
-    assert len(busy) == 2 * len(PRESETS)
+    assert len(busy) == 2 * len(cycles.CONFIGS)
     assert busy["digits-ttfs", "tiny"] >= 0.6
 
 
@@ -62,6 +61,21 @@ def test_twice_the_area_takes_twice_the_cycles():
         assert row["cycles"] / before["cycles"] == pytest.approx(2, rel=0.03)
 
 
+def test_vgg_whose_weights_come_from_a_memory_is_as_fast_as_its_bus_or_its_spikes():
+    runs = {(run["share"], run["memory_width"]): run for run in STREAMING["streaming"]}
+    assert len(runs) == 4
+    for (share, width), run in runs.items():
+        assert run["cycles"] <= {128: 650_000, 256: 500_000}[width]
+        # The picture is bright, and all maps are as sparse as they are said to be.
+        assert all(abs(its - share) <= 0.03 for its in run["shares"][1:])
+        ends = {layer["layer"]: layer["cycles"] / max(layer[cause] for cause in ("spikes", "fire", "memory"))
+                for layer in run["layers"]}
+        # Beside what takes longest in a layer, little is waited for.
+        assert max(ratio for name, ratio in ends.items() if name != "readout") < 1.25
+        assert [layer["weights"] for layer in run["layers"][10:13]] == ["by spikes"] * 3
+    assert all(runs[share, 256]["cycles"] < runs[share, 128]["cycles"] for share in (0.15, 0.2))
+
+
 def test_model_and_simulation_are_fast_enough():
     rates = {(run["network"], run["config"]): run["rate"] for run in SPEED["model"]}
     assert min(rates["digits-ttfs", config] for config in ("tiny", "default")) >= 2000
@@ -70,8 +84,8 @@ def test_model_and_simulation_are_fast_enough():
 
 
 @pytest.mark.parametrize("figures, names", [
-    (CYCLES, ["digits", "fashion", "vgg", "folded", "yardstick", "area"]), (SPEED, ["model", "simulation"])],
-    ids=["cycles", "speed"])
+    (CYCLES, ["digits", "fashion", "vgg", "folded", "yardstick", "area"]), (SPEED, ["model", "simulation"]),
+    (STREAMING, ["streaming"])], ids=["cycles", "speed", "streaming"])
 def test_the_page_shows_the_committed_figures(figures, names):
     text, tables = page.PAGE.read_text(), performance.tables(figures)
     assert list(tables) == names

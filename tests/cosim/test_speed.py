@@ -5,7 +5,8 @@ import pytest
 
 from cosim import speed
 from cosim.__main__ import main
-from model.config import PRESETS, preset
+from cosim.cycles import CONFIGS
+from model.config import preset
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -23,7 +24,7 @@ def test_model_and_simulation_are_measured(monkeypatch):
     monkeypatch.setattr(speed, "SIZES", sizes)
     found = speed.figures(images=3, repeats=1)
     assert [(run["network"], run["config"]) for run in found["model"]] == [
-        (network, config) for network in ("digits-ttfs", "digits-lif") for config in PRESETS]
+        (network, config) for network in ("digits-ttfs", "digits-lif") for config in CONFIGS]
     assert all(run["rate"] > 0 and run["wall"] > 0 for run in found["model"])
     asleep, whole = (found["simulation"][part] for part in ("asleep", "whole"))
     # About three thousand cycles a picture, and more to load it.

@@ -2,7 +2,7 @@ from contextlib import suppress
 
 import pytest
 
-from cosim.bench_supply import BEATS, chosen, content
+from cosim.bench_supply import chosen, content
 from cosim.memory import SYSTEM, system
 from cosim.simulator import Simulation
 from model.config import ProcessorConfig
@@ -19,14 +19,17 @@ NETWORKS = 6
 
 
 def seeds(cfg):
-    """Of networks that do not fit, but whose column groups do."""
-    found, seed = [], 0
-    while len(found) < NETWORKS:
+    """Of networks that do not fit, but whose column groups do; half of them fetch some of theirs by spikes."""
+    whole, by_spikes, seed = [], [], 0
+    while len(whole) < NETWORKS // 2 or len(by_spikes) < NETWORKS // 2:
         with suppress(NetworkError):
-            if any(home.streamed for home in residences(chosen(seed).network, cfg)):
-                found.append(seed)
+            homes = residences(chosen(seed).network, cfg)
+            if any(home.by_spikes for home in homes):
+                by_spikes.append(seed)
+            elif any(home.streamed for home in homes):
+                whole.append(seed)
         seed += 1
-    return found
+    return whole[:NETWORKS // 2] + by_spikes[:NETWORKS // 2]
 
 
 @pytest.fixture(scope="module", params=SIZES)
@@ -35,7 +38,15 @@ def built(request, tmp_path_factory):
     cfg = ProcessorConfig(**SIZES[request.param])
     networks, file = seeds(cfg), tmp_path_factory.mktemp("memory") / "content"
     file.write_bytes(content(networks, cfg)[1])
-    return Simulation(system(cfg, BEATS), SYSTEM), file, {"cfg": SIZES[request.param], "seeds": networks}
+    return Simulation(system(cfg), SYSTEM), file, {"cfg": SIZES[request.param], "seeds": networks}
+
+
+@pytest.mark.parametrize("built", ["64 bits"], indirect=True)
+def test_a_memory_that_never_answers_costs_a_run_and_not_the_processor(built, tmp_path):
+    simulation, _, told = built
+    passed = simulation.run("cosim.bench_unanswered", tmp_path, parameters={**told, "exact": False},
+                            plusargs=[f"+latency={1 << 30}"])
+    assert len(passed) == 1
 
 
 @pytest.mark.parametrize("pace", PACES)

@@ -47,7 +47,7 @@ def test_presets_are_found_by_name():
 def test_a_configuration_is_plain_json():
     for cfg in PRESETS.values():
         values = json.loads(json.dumps(cfg.as_dict()))
-        assert ProcessorConfig(**values | {"numerics": Numerics(**values["numerics"])}) == cfg
+        assert ProcessorConfig.from_dict(values) == cfg
 
 
 @pytest.mark.parametrize("name, low, high", [

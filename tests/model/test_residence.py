@@ -97,3 +97,42 @@ def test_an_image_with_a_memory_is_read_as_it_was_written():
     assert len(image.load_words()) < len(image.to_bytes()) // 4 - len(image.memory()) // 4
     with pytest.raises(ImageError, match="compiled for memory_width = 64, the processor has 128"):
         again.check(replace(CFG, memory_width=128))
+
+
+def test_an_image_that_is_moved_has_its_weights_further_up_and_nothing_else_changed():
+    image = compile(WIDE, CFG)
+    moved = image.moved(7)
+    assert moved.memory() == bytes(7 * 8) + image.memory()
+    assert [fields["weight_base"] for fields in moved.descriptors] == [
+        fields["weight_base"] + 7 * fields["streamed"] for fields in image.descriptors]
+    assert any(fields["streamed"] for fields in image.descriptors)
+    assert not all(fields["streamed"] for fields in image.descriptors)
+    assert moved.moved(-7).to_bytes() == image.to_bytes()
+
+
+DEEP = network(layer("first", 64, 16, 3, padding=1), layer("second", 64, 64, 3, padding=1, pool=2),
+               layer("third", 64, 64, 3, padding=1), layer("fourth", 64, 64, 3, padding=1),
+               layer("readout", 8, 64, 2, readout=True), side=4)
+
+
+def test_weights_are_fetched_by_spikes_where_few_pixels_read_many_rows():
+    cfg = ProcessorConfig(columns=32, tiles=1, encoders=4, rows=2000, memory_width=64)
+    places = residences(DEEP, cfg)
+    assert [place.streamed for place in places] == [False, True, True, True, False]
+    # The picture, a map of 4 x 4 pixels, and two of 2 x 2.
+    assert [place.by_spikes for place in places] == [False, False, True, True, False]
+    # A layer that reads parts of words is not.
+    other = replace(DEEP, layers=(*DEEP.layers[:1], layer("second", 40, 64, 3, padding=1, pool=2),
+                                  layer("third", 64, 40, 3, padding=1), *DEEP.layers[3:]))
+    assert [place.by_spikes for place in residences(other, cfg)] == [False, False, False, True, False]
+
+
+def test_channels_that_decide_what_is_fetched_are_noted_in_places_of_their_own():
+    cfg = ProcessorConfig(columns=32, tiles=1, encoders=4, rows=2000, memory_width=64, seen_words=12)
+    descriptors = compile(DEEP, cfg).descriptors
+    assert [d["by_spikes"] for d in descriptors] == [0, 0, 1, 1, 0]
+    # Four words for all maps that decide nothing, and four for each that does.
+    assert [d["output_seen"] for d in descriptors] == [0, 4, 8, 0, 0]
+    assert [d["input_seen"] for d in descriptors] == [0, 0, 4, 8, 0]
+    with pytest.raises(NetworkError, match="it needs seen_words = 12, the processor has 11"):
+        compile(DEEP, replace(cfg, seen_words=11))

@@ -19,6 +19,7 @@ class Shape:
 
     out: int = 16
     pixels: int = 3
+    lines: int = 1
     pool: int = 1
     stateful: bool = False
     walkers: int = 1
@@ -26,7 +27,8 @@ class Shape:
     def descriptor(self):
         return {"walker_shift": exact_log2(self.walkers),
                 "stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
-                "output_pixels": self.pixels, "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
+                "output_pixels": self.pixels, "output_width": self.pixels // self.lines,
+                "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
                 "parameter_base": PARAMETER_BASE, "start_base": START_BASE, "state_base": STATE_BASE,
                 "output_seen": OUTPUT_SEEN}
 
@@ -50,6 +52,15 @@ def turns(shape, cfg):
             for window_pixel in range(shape.pool ** 2):
                 for window in range(first, min(first + shape.walkers, shape.pixels)):
                     yield group, window, window_pixel, window - first
+
+
+def corners(shape, pixel):
+    """A bit for each corner that the pixel lies in."""
+    def halves(place, places):
+        return (True, True) if places == 1 else (place + 1 < places, place > 0)
+    y, x = divmod(pixel, shape.pixels // shape.lines)
+    inside = [line and column for line in halves(y, shape.lines) for column in halves(x, shape.pixels // shape.lines)]
+    return sum(each << number for number, each in enumerate(inside))
 
 
 def expected_beats(shape, charges, cfg, fresh):
@@ -81,7 +92,7 @@ def expected_beats(shape, charges, cfg, fresh):
             })
             if cfg.memory_width:
                 beats[-1] |= {"seen": OUTPUT_SEEN + group * group_columns // 16 + first // 16,
-                              "begins": int(pixel == 0)}
+                              "corners": corners(shape, pixel), "begins": int(pixel == 0)}
     return beats
 
 
@@ -89,7 +100,8 @@ def read(beat):
     place = beat.place
     return {"charges": list(beat.charges), "states": list(beat.states),
             "parameters": [{"bias": parameter.bias, "gain": parameter.gain} for parameter in beat.parameters],
-            **{name: getattr(place, name) for name in (*PLACE, "seen", "begins") if name in place.shape().members}}
+            **{name: getattr(place, name) for name in (*PLACE, "seen", "corners", "begins")
+               if name in place.shape().members}}
 
 
 def answers(port, word):
@@ -188,7 +200,8 @@ def test_walkers_take_turns(shape, walkers, gap, stall):
 
 
 @pytest.mark.parametrize("walkers", [1, 2, 4])
-@pytest.mark.parametrize("shape", [Shape(pixels=9), Shape(out=33, pixels=6, pool=2), Shape(out=70, pixels=5)])
+@pytest.mark.parametrize("shape", [Shape(pixels=9, lines=3), Shape(out=33, pixels=8, lines=2, pool=2),
+                                   Shape(out=70, pixels=5), Shape(pixels=12, lines=3)])
 def test_says_where_the_channels_of_a_beat_are_kept_in_mind(shape, walkers):
     shape = replace(shape, walkers=walkers)
     cfg = ProcessorConfig(columns=16, tiles=4, walkers=4, encoders=8, memory_width=64)

@@ -8,13 +8,15 @@ from rtl.lookahead import Lookahead
 from tests.streams import holds, simulate
 
 CFG = ProcessorConfig(columns=16, tiles=2, walkers=2, layers=5, timesteps=4, memory_width=64)
-FIELDS = ("base", "row", "rows", "output_channels", "input_channels", "walker_shift", "by_spikes", "seen")
+FIELDS = ("base", "row", "rows", "output_channels", "input_channels", "kernel_height", "kernel_width", "padding",
+          "walker_shift", "by_spikes", "seen")
 
 
 def descriptor(index, **fields):
     return dict.fromkeys((name for word in DESCRIPTOR for name in word), 0) | {
         "streamed": 1, "mask": (1 << 32) - 1, "weight_base": 1000 * index, "row_base": 7, "group_rows": 90 + index,
-        "output_channels": 20 + index, "input_channels": 16, "walker_shift": 0, "input_seen": index} | fields
+        "output_channels": 20 + index, "input_channels": 16, "kernel_height": 3, "kernel_width": 2 + index,
+        "padding": index % 2, "walker_shift": 0, "input_seen": index} | fields
 
 
 def named(layers, timesteps, *, stall=0, behind=3, begins=1):
@@ -63,7 +65,8 @@ def expected(layers, timesteps):
             active = [k for k in range(1, timestep + 1) if layer["mask"] >> k - 1 & 1]
             if layer["streamed"] and timestep in active and not (layer["recall"] and len(active) > 1):
                 fields = (layer["weight_base"], layer["row_base"], layer["group_rows"], layer["output_channels"],
-                          layer["input_channels"], layer["walker_shift"], layer["by_spikes"], layer["input_seen"])
+                          layer["input_channels"], layer["kernel_height"], layer["kernel_width"], layer["padding"],
+                          layer["walker_shift"], layer["by_spikes"], layer["input_seen"])
                 order.append((fields, (timestep, index)))
     return order
 

@@ -1,9 +1,11 @@
 import random
+from functools import reduce
+from operator import or_
 
-import numpy as np
 import pytest
+import torch
 
-from model.config import LANES, ProcessorConfig
+from model.config import CORNERS, LANES, ProcessorConfig
 from model.memory import fetched
 from rtl.prefetch import HALVES, Prefetch
 from tests.streams import holds, put, simulate
@@ -13,7 +15,7 @@ ROW = 60
 
 def layer(**fields):
     return {"base": 1000, "row": ROW, "rows": 144, "output_channels": 40, "input_channels": 16, "walker_shift": 0,
-            "by_spikes": 0, "seen": 0} | fields
+            "kernel_height": 3, "kernel_width": 3, "padding": 1, "by_spikes": 0, "seen": 0} | fields
 
 
 def config(width=128):
@@ -31,12 +33,13 @@ def expected(layers, seen, cfg):
             base, first = each["base"] + group * whole, (each["row"], (each["row"] + cfg.rows) // 2)[half]
             if each["by_spikes"]:
                 words = each["input_channels"] // LANES
-                channels = np.array([seen[each["seen"] + word] >> lane & 1 for word in range(words)
-                                     for lane in range(LANES)], bool)
-                found = fetched(channels, each["rows"] // each["input_channels"], walkers, cfg)
-                runs += [(base + beats * granule, beats) for granule in found.tolist()]
-                to += [(first + rows * granule, each["walker_shift"], granule == found[-1])
-                       for granule in found.tolist()]
+                channels = [[seen[each["seen"] + word][corner] >> lane & 1 for word in range(words)
+                             for lane in range(LANES)] for corner in range(CORNERS)]
+                kernel = each["kernel_height"], each["kernel_width"]
+                wanted = fetched(torch.tensor([channels], dtype=torch.bool), kernel, each["padding"], walkers, cfg)
+                found = wanted[0].nonzero()[:, 0].tolist() or [0]
+                runs += [(base + beats * granule, beats) for granule in found]
+                to += [(first + rows * granule, each["walker_shift"], granule == found[-1]) for granule in found]
             else:
                 runs.append((base, whole))
                 to.append((first, each["walker_shift"], 1))
@@ -55,8 +58,10 @@ def asked(layers, seen, cfg, *, stall=0, release=3):
         await ctx.tick().repeat(300)
 
     async def look(ctx):
-        async for values in ctx.changed(dut.seen_address):
-            ctx.set(dut.seen_data, seen.get(values[0], 0))
+        async for address, corners in ctx.changed(dut.seen_address, dut.seen_corners):
+            there = seen.get(address, [0] * CORNERS)
+            chosen = (there[corner] for corner in range(CORNERS) if corners >> corner & 1)
+            ctx.set(dut.seen_data, reduce(or_, chosen, 0))
 
     async def take(ctx):
         due, cycle, waiting = [], 0, 0
@@ -99,9 +104,12 @@ def test_asks_for_every_group_of_every_layer_in_turns_of_two_places(width, stall
 @pytest.mark.parametrize("stall, release", [(0, 1), (1, 30)])
 def test_asks_for_granules_of_channels_that_spiked_and_for_one_where_none_did(width, stall, release):
     cfg = config(width)
-    seen = {3: 0x8001, 4: 0, 5: 0x0FF0, 9: 0, 20: 0xFFFF, 21: 1}
-    layers = [layer(by_spikes=1, input_channels=48, rows=144, seen=3), layer(by_spikes=1, seen=9),
-              layer(), layer(by_spikes=1, seen=20, input_channels=32, rows=128, walker_shift=1, output_channels=16)]
+    seen = {3: [0x8001] * 4, 4: [0] * 4, 5: [0x0FF0, 0, 1, 0x8000], 9: [0] * 4, 20: [0xFFFF, 1, 0, 4],
+            21: [1, 0, 0, 0]}
+    layers = [layer(by_spikes=1, input_channels=48, kernel_height=1, seen=3), layer(by_spikes=1, seen=9),
+              layer(), layer(by_spikes=1, seen=20, input_channels=32, rows=128, kernel_height=2, kernel_width=2,
+                             padding=0, walker_shift=1, output_channels=16),
+              layer(by_spikes=1, seen=20, kernel_height=5, kernel_width=1, rows=80, padding=2)]
     runs, to = expected(layers, seen, cfg)
     assert len(runs) > 30
     assert asked(layers, seen, cfg, stall=stall, release=release) == (runs, to)

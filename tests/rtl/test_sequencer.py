@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -32,14 +33,14 @@ def network(*changes):
 class Played:
     """What a sequencer did with a network."""
 
-    def __init__(self, layers, run=RUN, *, sure=(), runs=1, cycles=2000):
+    def __init__(self, layers, run=RUN, *, cfg=CFG, sure=(), runs=1, cycles=2000):
         self.layers = []            # (timestep, layer, silent, fresh, descriptor) at every start of a layer
         self.failures = []          # (code, layer, detail)
         self.done = 0
         self.begun = 0
         self.starts = []            # cycle of every start of a layer, counted from that in which the run begins
         self.ended = None           # cycle in which it is done
-        dut = Sequencer(CFG)
+        dut = Sequencer(cfg)
 
         async def store(ctx):
             async for index, in ctx.changed(dut.next_index):
@@ -190,8 +191,8 @@ def test_the_largest_and_smallest_settings_run(changes):
     assert (played.begun, played.done, played.failures) == (1, 1, [])
 
 
-def refused(layers, run=RUN):
-    played = Played(layers, run)
+def refused(layers, run=RUN, cfg=CFG):
+    played = Played(layers, run, cfg=cfg)
     assert (played.begun, played.done, len(played.failures)) == (1, 0, 1)
     return played.failures[0]
 
@@ -216,6 +217,26 @@ def test_refuses_a_field_that_means_nothing(layer, field, value):
     changes = [{}, {}]
     changes[layer] = {field: value}
     assert refused(network(*changes)) == (ErrorCode.DESCRIPTOR, layer, WORDS[PRODUCTS.get(field, field)])
+
+
+# A layer whose weights come from the memory, 32 channels under 3 x 3 taps.
+STREAMED = {"streamed": 1, "group_rows": 288, "input_channels": 32, "kernel_height": 3, "kernel_width": 3}
+BUS = replace(CFG, rows=288, memory_width=128)
+
+
+@pytest.mark.parametrize("fields, blamed", [
+    ({"group_rows": 0}, "group_rows"), ({"group_rows": BUS.rows + 1}, "group_rows"),
+    ({"weight_base": 1 << 28}, "weight_base"), ({"by_spikes": 1, "source": 0}, "by_spikes"),
+    ({"by_spikes": 1, "input_channels": 24}, "by_spikes"), ({"by_spikes": 1, "group_rows": 280}, "by_spikes")])
+def test_refuses_weights_that_cannot_come_from_the_memory(fields, blamed):
+    assert refused(network({}, STREAMED | fields), cfg=BUS) == (ErrorCode.DESCRIPTOR, 1, WORDS[blamed])
+
+
+@pytest.mark.parametrize("fields", [{}, {"by_spikes": 1}, {"weight_base": (1 << 28) - 1}, {"group_rows": BUS.rows},
+                                    {"streamed": 0, "group_rows": 0, "weight_base": 1 << 28}])
+def test_weights_that_can_come_from_the_memory_are_not_refused(fields):
+    played = Played(network({}, STREAMED | fields), cfg=BUS)
+    assert (played.begun, played.done, played.failures) == (1, 1, [])
 
 
 def test_refuses_a_readout_that_is_not_the_last_layer():

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from model.config import PRESETS, preset
+from model.config import PRESETS, ProcessorConfig, preset
 from rtl.netlist import lint, synthesize
+from rtl.processor import Processor
 from rtl.tile import Tile
 from rtl.verilog import export
 
@@ -23,6 +24,13 @@ def test_verilog_is_the_same_in_every_run_and_passes_lint(tmp_path):
         path = tmp_path / seed / "firstlight_tiny.sv"
         texts.add(path.read_bytes())
     assert len(texts) == 1
+    assert lint(path, path.stem) == ""
+
+
+def test_a_processor_with_a_memory_passes_lint(tmp_path):
+    cfg = ProcessorConfig(columns=16, tiles=2, walkers=2, encoders=8, span=2, rows=400, memory_width=128)
+    path = tmp_path / "firstlight.sv"
+    path.write_text(export(Processor(cfg), "firstlight"))
     assert lint(path, path.stem) == ""
 
 
