@@ -93,6 +93,13 @@ def train(session):
 
 
 @nox.session
+def soak(session):
+    """Run a thousand random networks on six processors, every number against the model; results/soak.json (an hour)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "soak", *session.posargs)
+
+
+@nox.session
 def papers(session):
     """Run trained networks on whole test sets in the golden model; results/papers.md (an hour when all are new)."""
     install(session, "cosim")

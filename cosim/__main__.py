@@ -12,8 +12,9 @@ from model import page, record
 from model.config import PRESETS
 from model.trained import save
 
-from . import cycles, papers, performance, sparsity, speed, streaming
+from . import cycles, papers, performance, soak, sparsity, speed, streaming
 from .compare import NETWORKS, compare
+from .simulator import BenchError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,7 +67,21 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--epochs", type=int, default=4, help="of tuning under each price (default: %(default)s)")
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.set_defaults(run=run_sparsity)
+    command = commands.add_parser("soak", help=soak.__doc__, description=soak.__doc__)
+    command.add_argument("--networks", type=int, metavar="N", default=1000, help="default: %(default)s")
+    command.add_argument("--first", type=int, metavar="SEED", default=0, help="default: %(default)s")
+    command.add_argument("--out", type=Path, default=Path("build/soak"), help="default: %(default)s")
+    command.set_defaults(run=run_soak)
     return root
+
+
+def run_soak(args) -> bool:
+    """Run random networks, and put on file how many agreed."""
+    console = Console()
+    figures = soak.soak(args.networks, args.first, args.out, console)
+    command = " ".join(["nox -s soak", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
+    console.print(f"wrote {record.write('soak', command, figures)}", highlight=False, soft_wrap=True)
+    return True
 
 
 def run_sparsity(args) -> bool:
@@ -135,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return 0 if args.run(args) else 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BenchError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

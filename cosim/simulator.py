@@ -83,8 +83,8 @@ class Simulation:
             raise RuntimeError(f"{self.name} cannot be built: {_end(log)}") from error
 
     def run(self, bench: str, folder: Path, *, parameters: dict | None = None, seed: int = 1,
-            plusargs: Sequence[str] = ()) -> list[str]:
-        """Run every test of a bench.
+            plusargs: Sequence[str] = (), test: str | None = None) -> list[str]:
+        """Run the tests of a bench.
 
         Parameters
         ----------
@@ -98,6 +98,8 @@ class Simulation:
             ``cocotb.RANDOM_SEED`` in the bench.
         plusargs : sequence of str
             What the Verilog is told, such as ``+latency=20``.
+        test : str
+            Only this one; all by default.
 
         Returns
         -------
@@ -115,7 +117,7 @@ class Simulation:
         with suppress(SystemExit, RuntimeError):
             _runner().test(hdl_toplevel=self.name, hdl_toplevel_lang="verilog", test_module=bench, seed=seed,
                            build_dir=self.folder, test_dir=folder, results_xml=str(results.resolve()),
-                           waves=self.waves, log_file=log, plusargs=list(plusargs),
+                           waves=self.waves, log_file=log, plusargs=list(plusargs), test_filter=test,
                            extra_env={PARAMETERS: json.dumps(parameters or {})})
         if not results.exists():
             raise BenchError(f"{bench} broke off: {_end(log)}")
