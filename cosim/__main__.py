@@ -13,7 +13,7 @@ from model.config import PRESETS
 from model.trained import save
 
 from . import cycles, papers, performance, soak, sparsity, speed, streaming
-from .compare import NETWORKS, compare
+from .compare import JOBS, NETWORKS, compare
 from .simulator import BenchError
 
 
@@ -35,6 +35,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=Path("build/compare"), help="default: %(default)s")
     command.add_argument("--record", action="store_true",
                          help="keep what each network came to in results/compare-NETWORK.json, too")
+    command.add_argument("--jobs", type=int, metavar="N", default=JOBS, help="processes (default: %(default)s)")
+    command.add_argument("--cluster", metavar="ADDRESS",
+                         help="run everything on the workers of this Dask scheduler, such as tcp://host:8786")
     command.set_defaults(run=run_compare)
 
     command = commands.add_parser("cycles", help=cycles.__doc__, description=cycles.__doc__)
@@ -142,7 +145,7 @@ def run_compare(args) -> bool:
             raise ValueError(f"--image takes NETWORK=FILE, not {option!r}")
         files[name] = Path(file)
     return compare(args.networks or list(NETWORKS), config=args.config, images=args.images, waves=args.waves,
-                   image_files=files, out=args.out, recorded=args.record)
+                   image_files=files, out=args.out, recorded=args.record, jobs=args.jobs, cluster=args.cluster)
 
 
 def main(argv: list[str] | None = None) -> int:

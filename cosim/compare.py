@@ -1,11 +1,11 @@
 """Trained networks on the exported Verilog against the golden model, every number."""
 
 import hashlib
-import json
+import os
 import statistics
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from . import report
 from .memory import BEATS, SYSTEM, laid, system
 from .pictures import test_pictures
 from .results import QUANTITIES, Agreement, NetworkResult, Picture, Raster, Results, SweepPoint
-from .simulator import BenchError, Simulation
+from .shards import RETRIES, Outcome, Shard, cut, digest, run, workers
+from .simulator import Simulation
 
 __all__ = ["NETWORKS", "compare"]
 
@@ -36,6 +37,7 @@ NETWORKS = ("digits-ttfs", "digits-lif")
 # Pictures that are also run with every budget, to measure what a timestep costs.
 BUDGET_IMAGES = 40
 POLL_SECONDS = 0.5
+JOBS = os.cpu_count()
 # Thresholds of the exit sweep: down from the entropy of a guess, so many to an octave.
 SWEEP_OCTAVES = 10
 SWEEP_STEPS = 4
@@ -49,76 +51,45 @@ class Job:
     ----------
     name : str
         Of the network, or of the policy that names its timesteps.
-    path : Path
-        Of the trained network, without suffix.
     network : Network
-    image : Path
-        What the gateware loads.
     indices : list of int
         Pictures of the test split.
     folder : Path
-        Where the bench runs.
+        Where the benches run.
+    files : dict of bytes
+        See :class:`cosim.shards.Shard`.
     policy : Network, optional
         Runs first, and names the timesteps of each picture.
-    policy_path, policy_image : Path, optional
-        Of the policy.
-    memory : Path, optional
-        What lies in the memory, if the processor has one.
     """
 
     name: str
-    path: Path
     network: Network
-    image: Path
     indices: list[int]
     folder: Path
+    files: dict[str, bytes]
     policy: Network | None = None
-    policy_path: Path | None = None
-    policy_image: Path | None = None
-    memory: Path | None = None
-
-    @property
-    def progress(self) -> Path:
-        """What the bench writes: a line of JSON per picture, then the speed, then a line per budget."""
-        return self.folder / "progress.jsonl"
-
-    @property
-    def disagreement(self) -> Path:
-        """What the bench writes when it stops early."""
-        return self.folder / "disagreement.txt"
 
     @property
     def budget_images(self) -> int:
         return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 and not self.policy else 0
 
-    @property
-    def plusargs(self) -> list[str]:
-        """What the Verilog is told."""
-        return [f"+memory={self.memory.absolute()}"] if self.memory else []
+    def shards(self, verilog: str, top: str, cfg: ProcessorConfig, waves: bool, count: int) -> list[Shard]:
+        """At most ``count`` pieces of this job, in the order of its pictures."""
+        made = []
+        for piece in cut(self.indices, self.budget_images, count):
+            folder = self.folder / f"{piece['indices'][0]}-{piece['indices'][-1]}"
+            made.append(Shard(verilog=verilog, top=top, waves=waves, files=self.files, folder=folder.absolute(),
+                              parameters={**piece, "cfg": cfg.as_dict()}, project=digest()))
+        return made
 
-    def parameters(self, cfg: ProcessorConfig) -> dict:
-        """What :mod:`cosim.bench_processor` is told."""
-        files = {"network": self.path, "image": self.image, "progress": self.progress,
-                 "disagreement": self.disagreement}
-        if self.policy:
-            files |= {"policy": self.policy_path, "policy_image": self.policy_image}
-        return {**{name: str(path.absolute()) for name, path in files.items()}, "cfg": cfg.as_dict(),
-                "indices": self.indices, "budget_images": self.budget_images}
-
-    def steps(self) -> int:
-        """Runs of the processor in this job."""
-        return len(self.indices) + self.budget_images * self.network.timesteps
-
-    def lines(self) -> list[dict]:
-        """What the bench has written so far."""
-        if not self.progress.exists():
-            return []
-        return [json.loads(line) for line in self.progress.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    def steps(self, shard: Shard) -> int:
+        """Runs of the processor in one of its pieces."""
+        return len(shard.parameters["indices"]) + shard.parameters["budget_images"] * self.network.timesteps
 
 
 def compare(names: list[str], *, config: str = "default", images: int | None = None, waves: int | None = None,
             image_files: dict[str, Path] | None = None, out: Path = ROOT / "build" / "compare", recorded: bool = False,
-            console: Console | None = None) -> bool:
+            jobs: int = JOBS, cluster: str | None = None, console: Console | None = None) -> bool:
     """Run networks on the exported Verilog, over the bus, and hold every number against the golden model.
 
     Parameters
@@ -131,13 +102,17 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
         So many pictures from the beginning of the test split; without it, all the digits, or the slice of another test
         split that the project carries.
     waves : int, optional
-        Only this picture, with waves in ``<out>/<network>/dump.vcd``.
+        Only this picture, with waves in ``<out>/<network>/<picture>-<picture>/dump.vcd``.
     image_files : dict, optional
         Load this file, by name of the network, instead of the freshly compiled image.
     out : Path
         Where results, page and logs go.
     recorded : bool
         Keep what each network came to in ``results/compare-<network>.json``, too.
+    jobs : int
+        Processes of this machine.
+    cluster : str, optional
+        Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers run everything instead.
 
     Returns
     -------
@@ -152,32 +127,43 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     console = console or Console()
     cfg = preset(config)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [_job(name, cfg, images, waves, image_files or {}, out) for name in names]
-    if len({job.name for job in jobs}) < len(jobs):
+    if jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, not {jobs}")
+    if waves is not None and cluster:
+        raise ValueError("--waves stay on the machine of their worker: leave --cluster out")
+    works = [_job(name, cfg, images, waves, image_files or {}, out) for name in names]
+    if len({job.name for job in works}) < len(works):
         raise ValueError("each network can be compared once")
 
-    with console.status(f"exporting Verilog of configuration {config}"):
-        if cfg.memory_width:
-            verilog, top = system(cfg), SYSTEM
-        else:
-            verilog, top = export(Processor(cfg), "firstlight"), "firstlight"
-    (out / "firstlight.sv").write_text(verilog)
-    with console.status("building the simulator (about a minute when the Verilog is new)"):
-        simulation = Simulation(verilog, top, waves=waves is not None)
+    with workers(jobs, cluster) as (client, count):
+        with console.status(f"exporting Verilog of configuration {config}"):
+            if cfg.memory_width:
+                verilog, top = system(cfg), SYSTEM
+            else:
+                verilog, top = export(Processor(cfg), "firstlight"), "firstlight"
+        (out / "firstlight.sv").write_text(verilog)
+        with console.status("building the simulator (about a minute when the Verilog is new)"):
+            # Workers of this machine find it built.
+            if not cluster:
+                Simulation(verilog, top, waves=waves is not None)
 
-    failures = _run(jobs, simulation, cfg, console)
-    for job, message in failures:
-        console.print(f"[bold red]disagreement[/]: {message}", highlight=False)
-        console.print(f"the bench's log is {job.folder / 'log'}", highlight=False)
+        each = -(-count // len(works))
+        pieces = {job.name: job.shards(verilog, top, cfg, waves is not None, each) for job in works}
+        outcomes = _run(works, pieces, client, console)
+    failures = [next(outcome for outcome in its if outcome.disagreement) for its in outcomes.values()
+                if any(outcome.disagreement for outcome in its)]
+    for outcome in failures:
+        console.print(f"[bold red]disagreement[/]: {outcome.disagreement}", highlight=False)
+        console.print(f"the bench's log is {outcome.log}", highlight=False)
     if failures:
         return False
     if waves is not None:
-        for job in jobs:
-            console.print(f"waves of picture {waves}: {job.folder / 'dump.vcd'}")
+        for job in works:
+            console.print(f"waves of picture {waves}: {job.folder / f'{waves}-{waves}' / 'dump.vcd'}")
     results = Results(command=_command(), commit=_commit(), config=config,
                       columns=cfg.group_columns, walkers=cfg.walkers,
                       verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
-                      networks=tuple(_result(job, cfg) for job in jobs))
+                      networks=tuple(_result(job, cfg, outcomes[job.name]) for job in works))
     report.write(results, out)
     if recorded:
         for network in results.networks:
@@ -191,14 +177,15 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
 def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None, image_files: dict[str, Path],
          out: Path) -> Job:
     path = ROOT / "networks" / name if "/" not in name else Path(name)
-    trained, policy = load(path), {}
-    name = trained.header.name
+    trained, policy = load(path), None
+    name, files = trained.header.name, _files("network", path)
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     if trained.header.policy_of:
-        policy = {"policy": convert(trained), "policy_path": path, "policy_image": folder / f"{name}.image"}
+        policy, files = convert(trained), _files("policy", path)
         path = path.parent / trained.header.policy_of
         trained = load(path)
+        files |= _files("network", path)
     network = convert(trained)
     count = images if waves is None else waves + 1
     if count is not None and count < 1:
@@ -206,21 +193,22 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
                          f"--waves must be at least 0, not {waves}")
     codes, labels = test_pictures(network, count)
     indices = list(range(len(labels))) if waves is None else [waves]
-    memory, loaded = None, {network.name: _image(network, cfg, image_files)}
+    loaded = {"image": _image(network, cfg, image_files)}
     if policy:
-        loaded[name] = _image(policy["policy"], cfg, image_files)
+        loaded["policy_image"] = _image(policy, cfg, image_files)
     if cfg.memory_width:
-        moved, content = laid(loaded.values())
+        moved, files["memory"] = laid(loaded.values())
         loaded = dict(zip(loaded, moved))
-        room = BEATS * cfg.beat_bytes
-        if len(content) > room:
-            raise ValueError(f"the weights of {name} take {len(content)} bytes, the simulated memory has {room}")
-        memory = folder / "memory"
-        memory.write_bytes(content)
-    for each, image in loaded.items():
-        (folder / f"{each}.image").write_bytes(image.to_bytes())
-    return Job(name=name, path=path, network=network, image=folder / f"{network.name}.image", indices=indices,
-               folder=folder, memory=memory, **policy)
+        needed, room = len(files["memory"]), BEATS * cfg.beat_bytes
+        if needed > room:
+            raise ValueError(f"the weights of {name} take {needed} bytes, the simulated memory has {room}")
+    files |= {each: image.to_bytes() for each, image in loaded.items()}
+    return Job(name=name, network=network, indices=indices, folder=folder, files=files, policy=policy)
+
+
+def _files(name: str, path: Path) -> dict[str, bytes]:
+    """The two files of a trained network, by another name."""
+    return {name + suffix: path.with_name(path.name + suffix).read_bytes() for suffix in (".json", ".safetensors")}
 
 
 def _image(network: Network, cfg: ProcessorConfig, image_files: dict[str, Path]) -> Image:
@@ -233,41 +221,44 @@ def _image(network: Network, cfg: ProcessorConfig, image_files: dict[str, Path])
     return image
 
 
-def _run(jobs: list[Job], simulation: Simulation, cfg: ProcessorConfig, console: Console) -> list[tuple[Job, str]]:
-    """Run all jobs side by side and show how far they are; what failed, with the reason."""
-    failures = []
+def _run(jobs: list[Job], pieces: dict[str, list[Shard]], client, console: Console) -> dict[str, list[Outcome]]:
+    """Run all pieces and show how far they are; what came of them, by job and in order, up to its first failure."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ThreadPoolExecutor(max_workers=2) as pool, Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console) as progress:
         runs = []
         for job in jobs:
-            job.progress.unlink(missing_ok=True)
-            job.disagreement.unlink(missing_ok=True)
-            run = pool.submit(simulation.run, "cosim.bench_processor", job.folder, parameters=job.parameters(cfg),
-                              plusargs=job.plusargs)
-            runs.append((job, run, progress.add_task(job.name, total=job.steps())))
-        for job, run, _ in runs:
-            while True:
-                try:
-                    error = run.exception(timeout=POLL_SECONDS)
-                except TimeoutError:
-                    error = None
-                for other, _, its_task in runs:
-                    progress.update(its_task, completed=sum(len(line.get("cycles", "1")) for line in other.lines()
-                                                            if "cycles_per_second" not in line))
-                if run.done():
-                    break
-            if isinstance(error, BenchError):
-                failures.append((job, job.disagreement.read_text() if job.disagreement.exists() else str(error)))
-            elif error is not None:
-                raise error
-    return failures
+            shards = pieces[job.name]
+            for shard in shards:
+                shard.progress.unlink(missing_ok=True)
+            futures = [client.submit(run, shard, pure=False, retries=RETRIES) for shard in shards]
+            runs.append((job, shards, futures, progress.add_task(job.name, total=sum(map(job.steps, shards)))))
+        while True:
+            done = [all(future.done() for future in futures) for _, _, futures, _ in runs]
+            for job, shards, futures, task in runs:
+                progress.update(task, completed=sum(job.steps(shard) if future.done() else _seen(shard)
+                                                    for shard, future in zip(shards, futures)))
+                failed = [future.status == "finished" and bool(future.result().disagreement) for future in futures]
+                if any(failed):
+                    client.cancel([future for future in futures[failed.index(True) + 1:] if not future.done()])
+            if all(done):
+                break
+            time.sleep(POLL_SECONDS)
+        return {job.name: [future.result() for future in futures if not future.cancelled()]
+                for job, _, futures, _ in runs}
 
 
-def _result(job: Job, cfg: ProcessorConfig) -> NetworkResult:
-    network, lines = job.network, job.lines()
+def _seen(shard: Shard) -> int:
+    """Runs of the processor that a piece has behind it."""
+    return sum(len(line.get("cycles", "1")) for line in shard.lines() if "cycles_per_second" not in line)
+
+
+def _result(job: Job, cfg: ProcessorConfig, outcomes: list[Outcome]) -> NetworkResult:
+    network, lines = job.network, [line for outcome in outcomes for line in outcome.lines]
     pictures = tuple(Picture(**line["picture"]) for line in lines if "picture" in line)
-    speed, = (line["cycles_per_second"] for line in lines if "cycles_per_second" in line)
-    cycles_after = tuple(statistics.fmean(line["cycles"]) for line in lines if "budget" in line)
+    speed = statistics.fmean(line["cycles_per_second"] for line in lines if "cycles_per_second" in line)
+    stopped = [[cycles for line in lines if line.get("budget") == budget for cycles in line["cycles"]]
+               for budget in range(1, network.timesteps + 1)]
+    cycles_after = tuple(map(statistics.fmean, stopped)) if job.budget_images else ()
     codes, labels = test_pictures(network, max(job.indices) + 1)
     codes, labels = codes[job.indices], labels[job.indices]
     golden = processor.trace(network, codes, cfg, keep_maps=True)

