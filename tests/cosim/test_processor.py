@@ -16,7 +16,7 @@ def seeds(number):
     return list(islice(resident_seeds(number), NETWORKS))
 
 
-@pytest.mark.parametrize("number, sizes", enumerate(RESIDENT.values()), ids=list(RESIDENT))
+@pytest.mark.parametrize("number, sizes", list(enumerate(RESIDENT.values())), ids=list(RESIDENT))
 def test_random_networks_agree_and_errors_are_reported(number, sizes, tmp_path):
     simulation = Simulation(export(Processor(ProcessorConfig(**sizes)), "firstlight"), "firstlight")
     passed = simulation.run("cosim.bench_system", tmp_path, parameters={"cfg": sizes, "seeds": seeds(number)})

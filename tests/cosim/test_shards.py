@@ -36,7 +36,7 @@ def exported(monkeypatch, verilog):
 
 
 def results(folder, *options):
-    assert main(["compare", "digits-lif", "--config", "tiny", "--images", "12", "--out", str(folder), *options]) == 0
+    assert main(["compare", "digits-lif", "--config", "tiny", "--images", "4", "--out", str(folder), *options]) == 0
     network, = json.loads((folder / "results.json").read_text())["networks"]
     return {name: value for name, value in network.items() if name != "simulated_cycles_per_second"}
 
@@ -45,7 +45,7 @@ def test_a_worker_that_is_killed_loses_nothing_against_the_only_one_of_a_cluster
     killed = []
     with shards.workers(1, None) as (client, _):
         alone = results(tmp_path / "alone", "--cluster", client.scheduler.address)
-    assert alone["agreement"]["logits"] == {"equal": 12, "of": 12}
+    assert alone["agreement"]["logits"] == {"equal": 4, "of": 4}
 
     @contextmanager
     def deadly(jobs, cluster):
