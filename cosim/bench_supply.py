@@ -9,6 +9,7 @@ from dataclasses import replace
 import cocotb
 import torch
 
+from cosim.bench_system import fails_with
 from cosim.host import Host, HostError
 from cosim.lockstep import expected_result, first_difference
 from cosim.memory import BEATS, laid
@@ -87,15 +88,6 @@ async def random_networks_agree(dut):
             assert differs is None, f"random network {seed}, image {index}: {differs}"
             checked += 1
     assert checked == 2 * len(parameters()["seeds"]) > 0
-
-
-async def fails_with(host, code):
-    try:
-        await host.finish()
-    except HostError as error:
-        assert f"reports {code} " in str(error), f"expected {code}: {error}"
-    else:
-        raise AssertionError(f"expected {code}, the run ended well")
 
 
 @cocotb.test()

@@ -2,7 +2,8 @@
 
 import cocotb
 
-from cosim.bench_supply import begin, chosen, fails_with
+from cosim.bench_supply import begin, chosen
+from cosim.bench_system import fails_with
 from cosim.simulator import parameters
 
 LIMIT = 2000

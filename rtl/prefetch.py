@@ -1,4 +1,4 @@
-"""Which weights come from the memory, and when: one column group ahead. Twin of :func:`model.memory.granules`."""
+"""Which weights come from the memory, and when: one column group ahead. Twin of :func:`model.memory.fetched`."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
