@@ -8,6 +8,7 @@ import pytest
 from cosim.__main__ import main
 from cosim.compare import ROOT
 from cosim.pictures import test_pictures as pictures
+from cosim.soak import STREAMING
 from model import record
 from model.compiler import compile
 from model.config import CODE_WIDTH, GRANULE_WIDTH, PRESETS, SIGN_BIT, SILENT, ProcessorConfig, Target, preset
@@ -21,7 +22,6 @@ from model.trained import load, save
 from model.training import policy
 from model.training.recipes import CAT, Recipe, convolutions
 from model.training.train import Run
-from tests.cosim.test_supply import SIZES
 
 NETWORK = "digits-ttfs"
 LAYER = "conv2"
@@ -88,7 +88,7 @@ def test_agrees_and_writes_results(tmp_path, capsys):
 
 def test_weights_that_do_not_fit_come_from_the_memory(tmp_path, monkeypatch):
     # A configuration that is built for other tests already.
-    cfg = ProcessorConfig(**SIZES["128 bits"])
+    cfg = ProcessorConfig(**STREAMING["128 bits"])
     monkeypatch.setitem(PRESETS, "small", cfg)
     assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--out", str(tmp_path)]) == 0
     network, = json.loads((tmp_path / "results.json").read_text())["networks"]
