@@ -21,7 +21,7 @@ __all__ = ["RESIDENT", "STREAMING", "resident_seeds", "soak", "streaming_seeds"]
 
 # Room for every random network.
 ROOM = {"rows": 8192, "spike_words": 2048, "state_words": 4096, "charge_words": 4096, "parameter_words": 256,
-        "layers": 4, "classes": 64, "timesteps": 4}
+        "layers": 12, "classes": 64, "timesteps": 4}
 # Two small tiles with many encoders; a wide span and a drain that everything waits for; readouts of two column groups
 # whose logits hold up the drain; four walkers, alone and in pairs.
 RESIDENT = {"two tiles": {**ROOM, "columns": 16, "tiles": 2, "encoders": 8, "span": 2},

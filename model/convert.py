@@ -8,7 +8,7 @@ from torch import Tensor
 from .config import Numerics
 from .network import Exit, Layer, Network, NetworkError, Reset, Rule, Unfold
 from .quantise import bias_codes, weight_codes, weight_values
-from .trained import NORM_EPSILON, LayerSpec, Trained
+from .trained import NORM_EPSILON, Header, LayerSpec, Trained
 
 __all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "rounded", "unfolded"]
 
@@ -55,14 +55,16 @@ def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: in
         If a layer is beyond what the processor can do.
     """
     header, numerics = trained.header, numerics or Numerics()
-    layers = tuple(_layer(trained, spec, kernel, numerics) for spec, kernel in zip(header.layers, header.kernels()))
+    folded = _all_folded(trained)
+    layers = tuple(_layer(header, spec, source, *folded[spec.name], numerics)
+                   for spec, source in zip(header.layers, header.sources()))
     network = Network(
         name=header.name, dataset=header.dataset, shape=header.shape, input_coding=header.input_coding, layers=layers,
         timesteps=header.timesteps, exit=Exit(rule=Rule[header.exit.rule.upper()], threshold=header.exit.threshold),
         numerics=numerics)
-    if network.timesteps > 1 and not layers[0].readout:
+    if network.timesteps > 1 and not layers[0].readout and not layers[0].partial:
         network = replace(network, layers=(replace(layers[0], recall=True), *layers[1:]))
-    few = layers[0].weight[0].numel() <= unfold_limit
+    few = layers[0].weight[0].numel() <= unfold_limit and network.sources.count(0) == 1
     return unfolded(network) if few and header.layers[0].kind == "conv" else network
 
 
@@ -70,11 +72,14 @@ def rounded(trained: Trained) -> Trained:
     """``trained`` with its batch norms folded and its weights rounded: it converts to the same network, and lies in a
     sixth of the space."""
     header = trained.header
-    layers = tuple(spec.model_copy(update={"batch_norm": False}) for spec in header.layers)
-    tensors = {}
-    for spec, kernel in zip(header.layers, header.kernels()):
-        weight, bias = _folded(trained, spec, kernel)
-        codes, gain = weight_codes(weight, header.weight_grain, per_channel=spec is not header.layers[-1])
+    layers = tuple(spec if spec.kind == "identity" else spec.model_copy(update={"batch_norm": False})
+                   for spec in header.layers)
+    folded, tensors = _all_folded(trained), {}
+    for spec in header.layers:
+        if spec.kind == "identity":
+            continue
+        weight, bias, largest = folded[spec.name]
+        codes, gain = weight_codes(weight, header.weight_grain, largest)
         weight = weight_values(codes, gain, header.weight_grain).float()
         tensors[f"{spec.name}.weight"] = weight.flatten(1) if spec.kind == "linear" else weight
         tensors[f"{spec.name}.bias"] = bias.float()
@@ -91,36 +96,51 @@ def unfolded(network: Network) -> Network:
                    layers=(replace(first, weight=taps, stride=1, padding=0), *network.layers[1:]))
 
 
+def _all_folded(trained: Trained) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """By layer: its weight, its bias, see :func:`_folded`, and what the scale of its channels goes by."""
+    header = trained.header
+    folded = {spec.name: _folded(trained, spec, kernel) for spec, kernel in zip(header.layers, header.kernels())}
+    largest = header.largest_magnitudes({name: weight for name, (weight, _) in folded.items()})
+    return {name: (*its, largest[name]) for name, its in folded.items()}
+
+
 def _folded(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Weight as a convolution and bias of a layer in float64, with its batch norm folded in."""
     def tensor(name):
         return trained.tensors[f"{spec.name}.{name}"].double()
 
-    weight = tensor("weight").reshape(kernel)
+    weight = trained.weight(spec).double().reshape(kernel)
+    if spec.kind == "identity":
+        return weight, torch.zeros(spec.channels).double()
     if not spec.batch_norm:
         return weight, tensor("bias")
     return fold(weight, tensor("norm_scale"), tensor("norm_shift"), tensor("norm_mean"), tensor("norm_variance"))
 
 
-def _layer(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...], numerics: Numerics) -> Layer:
-    """One layer, with the tensors of its name."""
-    header, readout = trained.header, spec is trained.header.layers[-1]
+def _layer(header: Header, spec: LayerSpec, source: int, weight: Tensor, bias: Tensor, largest: Tensor,
+           numerics: Numerics) -> Layer:
+    """One layer, with what :func:`_all_folded` has of it."""
     if spec.kind == "conv" and spec.kernel > KERNEL_LIMIT:
         raise NetworkError(f"layer {spec.name}: a kernel is at most {KERNEL_LIMIT} x {KERNEL_LIMIT}, "
                            f"found {spec.kernel} x {spec.kernel}")
 
-    weight, bias = _folded(trained, spec, kernel)
-    codes, gain = weight_codes(weight, header.weight_grain, per_channel=not readout)
+    codes, gain = weight_codes(weight, header.weight_grain, largest)
     bias = bias_codes(bias, gain, numerics)
     low, high = int(bias.min()), int(bias.max())
     if low < numerics.potential_min or high > numerics.potential_max:
         raise NetworkError(f"layer {spec.name}: a bias fits {numerics.accumulator_width} bits, "
                            f"{numerics.potential_min} to {numerics.potential_max}, found {low} to {high}")
 
-    neuron = {} if readout else {
-        "coding": header.coding_of(spec), "leak_shift": header.leak_shift, "reset": Reset[header.reset.upper()],
-        "mask": sum(1 << k - 1 for k in header.active(spec)), "hold": bool(spec.active)}
-    if header.start and not readout:
-        neuron["start"] = bias_codes(torch.full(bias.shape, header.start), gain, numerics).int()
+    meeting = header.sum_of(spec)
+    first, last = meeting[0], meeting[-1]
+    neuron = {"mask": sum(1 << k - 1 for k in header.active(spec)), "hold": bool(last.active)}
+    fires = last is not header.layers[-1]
+    if fires and spec is first:
+        neuron["leak_shift"] = header.leak_shift
+    if fires and spec is last:
+        neuron |= {"coding": header.coding_of(spec), "reset": Reset[header.reset.upper()]}
+        if header.start:
+            neuron["start"] = bias_codes(torch.full(bias.shape, header.start), gain, numerics).int()
     return Layer(name=spec.name, weight=codes, bias=bias.int(), gain=gain, weight_grain=header.weight_grain,
-                 stride=spec.stride, padding=spec.padding, pool=spec.pool, readout=readout, **neuron)
+                 stride=spec.stride, padding=spec.padding, pool=last.pool, source=source, partial=spec.partial,
+                 readout=spec is header.layers[-1], **neuron)

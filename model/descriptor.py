@@ -19,6 +19,8 @@ DESCRIPTOR = (
         "source": 6,          # the layer whose spikes are read, counted from 1; 0 is the picture
         "streamed": 1,        # weights come from the memory, one column group ahead
         "by_spikes": 1,       # only the rows of channels that spiked
+        "partial": 1,         # potentials are left to the next layer; nothing fires
+        "adds": 1,            # to the potentials that the layer before left
     },
     {"input_height": 10, "input_width": 10},
     {"input_channels": 13, "input_words": 9},              # words per input pixel

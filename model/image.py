@@ -49,7 +49,7 @@ from .network import Coding, Rule, Unfold
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
 MAGIC = int.from_bytes(b"FLIM", "little")
-VERSION = 5
+VERSION = 6
 NAME_WORDS = 8
 NAME_WORD = 11
 HEADER_WORDS = NAME_WORD + NAME_WORDS

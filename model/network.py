@@ -1,5 +1,6 @@
 """A network in the numbers of the hardware, independent of any processor's size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from .config import GRAINS, SIGN_BIT, Numerics, Reset, Rule
 
-__all__ = ["NetworkError", "Coding", "Unfold", "Reset", "Rule", "Exit", "Layer", "Network"]
+__all__ = ["NetworkError", "Coding", "Unfold", "Reset", "Rule", "Exit", "Layer", "Network", "nearest_map", "sums"]
 
 
 class NetworkError(ValueError):
@@ -63,6 +64,29 @@ class Unfold:
     padding: int = 0
 
 
+def sums(partial: Sequence[bool]) -> list[range]:
+    """For every layer, those whose potentials meet in the same neurons, counted from 0.
+
+    Parameters
+    ----------
+    partial : sequence of bool
+        Which layers leave their potentials to the next one; the last does not.
+    """
+    ranges, first = [], 0
+    for index, leaves in enumerate(partial):
+        if not leaves:
+            ranges += [range(first, index + 1)] * (index + 1 - first)
+            first = index + 1
+    return ranges
+
+
+def nearest_map(index: int, partial: Sequence[bool]) -> int:
+    """The last map before layer ``index``: 0 is the picture, n that of the n-th layer; see :func:`sums`."""
+    while index and partial[index - 1]:
+        index -= 1
+    return index
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exit:
     """When the answer is sure.
@@ -113,10 +137,16 @@ class Layer:
     hold : bool
         In the other timesteps the layer repeats its last spikes (True) or is silent (False).
     recall : bool
-        For the first layer, whose source is the same in every timestep: integrate once, and fire from the same charge
+        For a first layer, whose source is the same in every timestep: integrate once, and fire from the same charge
         in all timesteps.
     readout : bool
         The last layer: it never fires, its potentials are the logits.
+    source : int, optional
+        The map that is read: 0 is the picture, n that of the n-th layer; the last one before where it is not given.
+    partial : bool
+        Leave the potentials to the next layer, which adds to them and fires. So a neuron integrates from several
+        sources: a residual sum, or the channels of several maps side by side. All but the last of such layers emit
+        nothing; the first one leaks.
     """
 
     name: str
@@ -135,6 +165,8 @@ class Layer:
     hold: bool = False
     recall: bool = False
     readout: bool = False
+    source: int | None = None
+    partial: bool = False
 
     def __post_init__(self):
         def refuse(what):
@@ -169,6 +201,8 @@ class Layer:
             refuse("a readout neither pools, leaks nor resets")
         if self.readout and self.recall:
             refuse("a readout does not recall its charge")
+        if self.partial and (self.readout or self.recall or self.reset != Reset.NONE):
+            refuse("a layer that leaves its potentials to the next one neither recalls, resets nor is the readout")
         if self.readout and self.gain.unique().numel() != 1:
             refuse("all gains of a readout must be equal")
 
@@ -197,7 +231,7 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """A chain of layers, from the spikes of a picture to the logits.
+    """Layers, from the spikes of a picture to the logits; each reads the picture or a layer before it.
 
     Parameters
     ----------
@@ -240,26 +274,65 @@ class Network:
             raise NetworkError(f"network {self.name}: the last layer, and no other, must be the readout")
         if self.classes < 2:
             raise NetworkError(f"network {self.name}: a readout has at least 2 classes, not {self.classes}")
-        for layer in self.layers[1:]:
-            if layer.recall:
-                raise NetworkError(f"layer {layer.name}: only the first layer can recall its charge, "
-                                   "its source alone is the same in every timestep")
         for layer in self.layers:
             if not any(layer.fires(k) for k in range(1, self.timesteps + 1)):
                 raise NetworkError(f"layer {layer.name}: it is active in none of the {self.timesteps} timesteps")
-        for layer, (channels, *_) in zip(self.layers, self.maps()):
-            if layer.in_channels != channels:
+        maps = self.maps()
+        for index, (layer, source) in enumerate(zip(self.layers, self.sources)):
+            if layer.in_channels != maps[source][0]:
                 raise NetworkError(f"layer {layer.name}: expects {layer.in_channels} input channels, "
-                                   f"its source has {channels}")
+                                   f"its source has {maps[source][0]}")
+            if layer.recall and (source or self.adds(index)):
+                raise NetworkError(f"layer {layer.name}: only a layer that reads the picture, and nothing else, can "
+                                   "recall its charge")
+            if self.adds(index):
+                self._check_sum(self.layers[index - 1], layer, maps[index], maps[index + 1])
+
+    @staticmethod
+    def _check_sum(left: Layer, layer: Layer, left_map: tuple[int, int, int], its_map: tuple[int, int, int]):
+        """See that ``layer`` can add to the potentials that ``left``, the layer before it, leaves."""
+        if (left_map, left.pool) != (its_map, layer.pool):
+            raise NetworkError(f"layer {layer.name}: it has a map of {its_map} pooled by {layer.pool}, layer "
+                               f"{left.name} leaves it potentials for one of {left_map} pooled by {left.pool}")
+        if left.mask != layer.mask:
+            raise NetworkError(f"layer {layer.name}: its mask is {layer.mask:#x}, that of layer {left.name}, which "
+                               f"leaves it potentials, is {left.mask:#x}")
+        if layer.leak_shift:
+            raise NetworkError(f"layer {layer.name}: it does not leak, layer {left.name} before it does for both")
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The map that each layer reads: 0 is the picture, n that of the n-th layer."""
+        partial = [layer.partial for layer in self.layers]
+        return tuple(nearest_map(index, partial) if layer.source is None else layer.source
+                     for index, layer in enumerate(self.layers))
+
+    def adds(self, index: int) -> bool:
+        """Whether layer ``index``, counted from 0, adds to the potentials of the layer before it."""
+        return index > 0 and self.layers[index - 1].partial
+
+    def sum_of(self, index: int) -> range:
+        """The layers whose potentials meet in the neurons of layer ``index``, itself among them, counted from 0."""
+        return sums([layer.partial for layer in self.layers])[index]
 
     def maps(self) -> list[tuple[int, int, int]]:
-        """Channels, height and width of the input and of every layer's emitted map, in order."""
+        """Channels, height and width of the input and of every layer's map, in order.
+
+        The map of a layer that leaves its potentials to the next one is that of the next one.
+        """
         maps = [self.shape]
-        for layer in self.layers:
-            height, width = layer.pixels(maps[-1][1:])
+        for layer, source in zip(self.layers, self.sources):
+            if not 0 <= source < len(maps):
+                raise NetworkError(f"layer {layer.name}: there are {len(maps)} maps before it, it cannot read number "
+                                   f"{source}")
+            if source and self.layers[source - 1].partial:
+                raise NetworkError(f"layer {layer.name}: it reads layer {self.layers[source - 1].name}, which emits "
+                                   "nothing")
+            sides = maps[source][1:]
+            height, width = layer.pixels(sides)
             if min(height, width) < 1:
                 raise NetworkError(f"layer {layer.name}: a kernel of {layer.kernel[0]} x {layer.kernel[1]} is larger "
-                                   f"than the padded map of {maps[-1][1]} x {maps[-1][2]}")
+                                   f"than the padded map of {sides[0]} x {sides[1]}")
             if min(height, width) < layer.pool:
                 raise NetworkError(f"layer {layer.name}: a pooling window of {layer.pool} is larger than "
                                    f"the map of {height} x {width}")

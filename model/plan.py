@@ -91,14 +91,14 @@ def plan(network: Network, cfg: ProcessorConfig, codes: Tensor) -> tuple[LayerPl
         beats, rows = needed * home.group_beats * home.streamed, layer.weight[0].numel() * len(tiling.groups)
         if home.by_spikes:
             beats = needed * torch.stack([_beats(source, layer, tiling, cfg)
-                                          for source in golden.maps[index - 1].unbind(1)], dim=1)
+                                          for source in golden.maps[network.sources[index] - 1].unbind(1)], dim=1)
         comes = len(tiling.groups) * beats.sum(1).double().mean().item()
         walked = sum(decision.cycles[name][:, index] for name in ("busy_cycles", "empty_cycles"))
         first = fields["output_base"]
         beats_of, rows_of = cfg.granule(tiling.walkers) if cfg.memory_width else (1, 1)
         plans.append(LayerPlan(
             name=layer.name, map=maps[index + 1], tiling=tiling, streamed=home.streamed, by_spikes=home.by_spikes,
-            words=range(first, first + (not layer.readout) * pixels * fields["output_words"]),
+            words=range(first, first + (not layer.readout and not layer.partial) * pixels * fields["output_words"]),
             rows=range(home.row, cfg.rows if home.streamed else home.row + rows),
             cycles=decision.cycles["cycles"][:, index].double().mean().item(),
             spikes=walked.double().mean().item() / tiling.walkers,

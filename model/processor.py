@@ -104,6 +104,7 @@ class LayerState:
     Parameters
     ----------
     potential : Tensor, int32, (images, out, pixels)
+        Those of a sum are with the layer of it that was the last to run.
     charge : Tensor, int32, (images, out, pixels), or None
         What it integrated last, if it recalls that.
     codes : Tensor, uint8, (images, out, height, width)
@@ -176,7 +177,11 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         cycles = recall_cycles(charge, tiling, cfg)
     bias = layer.bias + layer.start if state.fresh and layer.start is not None else layer.bias
     bias, gain = bias[:, None], layer.gain[:, None]
-    if layer.readout:
+    neurons = charge[0].numel()
+    if layer.partial:
+        potential = charge_up(state.potential, charge, bias, layer.leak_shift)
+        emits, signature, spikes, neurons = state.codes, state.signature, torch.zeros_like(events), 0
+    elif layer.readout:
         potential = charge_up(state.potential, charge, bias, leak_shift=0)
         signature = sign_logits(state.signature, potential[..., 0], cfg.numerics)
         emits, spikes = state.codes, torch.zeros_like(events)
@@ -187,7 +192,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         emits = earliest(fired.unflatten(2, (-1, state.codes.shape[3] * layer.pool)), layer.pool)
         signature = sign_words(state.signature, emitted(emits, tiling))
     counted = torch.stack([events * len(tiling.groups), events * layer.out_channels, spikes,
-                           torch.full_like(events, charge[0].numel()),
+                           torch.full_like(events, neurons),
                            cycles.total, cycles.busy, cycles.empty, cycles.fire], dim=1)
     return LayerState(potential=potential, charge=charge if layer.recall else None, codes=emits, signature=signature,
                       counters=state.counters + counted, silent=False, fresh=False)
@@ -235,13 +240,14 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
     states = [start(len(codes), layer, emits) for layer, emits in zip(network.layers, network.maps()[1:])]
     tiled = tilings(network, cfg)
     grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
+    # The layer that ran before with the potentials of each: itself, or another of its sum.
+    before = [index - 1 if network.adds(index) else network.sum_of(index)[-1] for index in range(len(network.layers))]
     history = []
     homes = residences(network, cfg)
     supply = Supply(len(codes), cfg) if any(home.streamed for home in homes) else None
     weighing = 0 if network.exit.rule == Rule.BUDGET else weighing_cycles(network.classes)
     for timestep in range(1, network.timesteps + 1):
-        source, silent = codes, False
-        for index, layer in enumerate(network.layers):
+        for index, (layer, source) in enumerate(zip(network.layers, network.sources)):
             if supply:
                 begin = 1 + sum(state.counters[:, CYCLE] for state in states)
                 begin += weighing * sum(network.layers[-1].fires(k) for k in range(1, timestep))
@@ -252,11 +258,12 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
                 else:
                     supply.skip()
             if layer.fires(timestep):
-                states[index] = step(layer, states[index], source, silent, grains[index], tiled[index], cfg,
+                reads, silent = (states[source - 1].codes, states[source - 1].silent) if source else (codes, False)
+                state = replace(states[index], potential=states[before[index]].potential)
+                states[index] = step(layer, state, reads, silent, grains[source], tiled[index], cfg,
                                      *((supply, begin, home.by_spikes) if supply and comes else ()))
             else:
                 states[index] = skip(layer, states[index])
-            source, silent = states[index].codes, states[index].silent
         history.append(tuple(states))
 
     def over_time(value):

@@ -8,10 +8,16 @@ from torch import Tensor
 
 from .config import CODE_WIDTH, NO_SYNAPSE, SIGN_BIT, Numerics
 
-__all__ = ["weight_codes", "weight_values", "rounded", "bias_codes", "pack", "unpack"]
+__all__ = ["largest_magnitude", "weight_codes", "weight_values", "rounded", "bias_codes", "pack", "unpack"]
 
 
-def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[Tensor, Tensor]:
+def largest_magnitude(weight: Tensor, per_channel: bool = True) -> Tensor:
+    """Of the weights of each output channel, or of all of them: as ``weight``, (out,)."""
+    largest = weight.detach().abs().flatten(1).amax(1)
+    return largest if per_channel else largest.amax().expand_as(largest)
+
+
+def weight_codes(weight: Tensor, grain: int, largest: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Round weights to codes under a scale of whole quarter octaves.
 
     A scale is ``s = 2^(gain / 4)``, the quarter octave nearest to the largest magnitude. A code of exponent m
@@ -24,15 +30,15 @@ def weight_codes(weight: Tensor, grain: int, per_channel: bool = True) -> tuple[
         Weights with the batch norm folded in.
     grain : int
         Quarter octaves per step of the exponent.
-    per_channel : bool
-        One scale for each output channel instead of one for all.
+    largest : Tensor, float, (out,), optional
+        Magnitude that the scale of each output channel goes by; that of its own weights where it is not given.
 
     Returns
     -------
     codes : Tensor, uint8, as ``weight``
     gain : Tensor, int32, (out,)
     """
-    exponent, gain = _exponents(weight.detach(), grain, per_channel)
+    exponent, gain = _exponents(weight.detach(), grain, largest)
     codes = exponent + SIGN_BIT * ((weight < 0) & (exponent < NO_SYNAPSE))
     return codes.to(torch.uint8), gain.int()
 
@@ -57,9 +63,9 @@ def weight_values(codes: Tensor, gain: Tensor, grain: int, dtype: torch.dtype = 
     return torch.where(exponent == NO_SYNAPSE, 0.0, sign * magnitude)
 
 
-def rounded(weight: Tensor, grain: int, per_channel: bool = True) -> Tensor:
+def rounded(weight: Tensor, grain: int, largest: Tensor | None = None) -> Tensor:
     """``weight_values`` of ``weight_codes`` in one pass, in the type of ``weight``."""
-    exponent, gain = _exponents(weight.detach(), grain, per_channel)
+    exponent, gain = _exponents(weight.detach(), grain, largest)
     magnitude = ((_column(gain, weight) - grain * exponent) / 4).exp2()
     return torch.where(exponent < NO_SYNAPSE, magnitude.copysign(weight.detach()), 0)
 
@@ -85,13 +91,12 @@ def unpack(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.packbits(bits, axis=1)[:, 0] >> 8 - CODE_WIDTH).reshape(shape)
 
 
-def _exponents(weight: Tensor, grain: int, per_channel: bool) -> tuple[Tensor, Tensor]:
+def _exponents(weight: Tensor, grain: int, largest: Tensor | None) -> tuple[Tensor, Tensor]:
     """Exponent of every weight, ``NO_SYNAPSE`` where it vanishes, and gain of every channel; whole numbers in the type
     of ``weight``."""
     magnitude = weight.abs()
-    largest = magnitude.flatten(1).amax(1)
-    if not per_channel:
-        largest = largest.amax().expand_as(largest)
+    if largest is None:
+        largest = largest_magnitude(weight)
     gain = torch.where(largest > 0, (4 * largest.log2()).round(), 0)
     steps = (_column(gain, weight) - 4 * magnitude.log2()) / grain
     vanishes = steps > NO_SYNAPSE - 1 + 4 / grain

@@ -92,8 +92,9 @@ def fetches_by_spikes(network: Network, index: int, tiling: Tiling, cfg: Process
     same but for the first group, of which nothing can come before the layer begins. A layer may be fetched by spikes if
     it reads another layer, and whole words of channels.
     """
-    layer, (channels, height, width) = network.layers[index], network.maps()[index]
-    if index == 0 or channels % LANES:
+    layer, source = network.layers[index], network.sources[index]
+    channels, height, width = network.maps()[source]
+    if source == 0 or channels % LANES:
         return False
     beats, together = cfg.granule(tiling.walkers)
     pace, groups = max(beats, together), len(tiling.groups)

@@ -14,13 +14,16 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from .config import CODE_WIDTH, GRAINS
-from .network import Coding, NetworkError
-from .quantise import pack, unpack, weight_codes, weight_values
+from .network import Coding, NetworkError, nearest_map, sums
+from .quantise import largest_magnitude, pack, unpack, weight_codes, weight_values
 
-__all__ = ["VERSION", "NORM_EPSILON", "LayerSpec", "ConvSpec", "LinearSpec", "ExitSpec", "Header", "Trained", "save",
-           "load"]
+__all__ = ["VERSION", "PICTURE", "NORM_EPSILON", "LayerSpec", "ConvSpec", "LinearSpec", "IdentitySpec", "ExitSpec",
+           "Header", "Trained", "save", "load"]
 
 VERSION = 1
+
+# As the name of a source.
+PICTURE = "picture"
 
 NORM_TENSORS = ("norm_scale", "norm_shift", "norm_mean", "norm_variance")
 
@@ -33,10 +36,15 @@ class _Strict(BaseModel):
 
 
 class LayerSpec(_Strict):
-    """What a convolution and a fully connected layer have in common.
+    """What all layers have in common.
 
     Parameters
     ----------
+    source : str
+        The layer that is read, or ``picture``; the last one before that fires where none is named.
+    partial : bool
+        The charges are added to those of the next layer, instead of firing: a residual sum, or the channels of several
+        maps side by side. They are pooled as it is, and fire as it does.
     coding : Coding, optional
         Of the layer's spikes, where it is not the network's.
     active : tuple of int
@@ -46,6 +54,8 @@ class LayerSpec(_Strict):
 
     name: str
     channels: int = Field(ge=1)
+    source: str = ""
+    partial: bool = False
     coding: Coding | None = None
     active: tuple[Annotated[int, Field(ge=1, le=32)], ...] = ()
 
@@ -72,6 +82,22 @@ class LinearSpec(LayerSpec):
     batch_norm: bool = False
 
 
+class IdentitySpec(LayerSpec):
+    """A residual shortcut: every neuron of the next layer is charged with the spike of its own place in the source."""
+
+    kernel: ClassVar[int] = 1
+    stride: ClassVar[int] = 1
+    padding: ClassVar[int] = 0
+    pool: ClassVar[int] = 1
+    batch_norm: ClassVar[bool] = False
+
+    kind: Literal["identity"] = "identity"
+    partial: Literal[True] = True
+
+
+AnySpec = Annotated[ConvSpec | LinearSpec | IdentitySpec, Field(discriminator="kind")]
+
+
 class ExitSpec(_Strict):
     """See :class:`model.network.Exit`."""
 
@@ -88,7 +114,7 @@ class Header(_Strict):
         Of :data:`model.datasets.DATASETS`: what the network was trained on.
     shape : tuple of int
         Channels, height and width of the input.
-    layers : tuple of ConvSpec or LinearSpec
+    layers : tuple of ConvSpec, LinearSpec or IdentitySpec
         The last one is the readout.
     input_coding, coding : Coding
         Of the input spikes, and of the spikes of every hidden layer.
@@ -115,7 +141,7 @@ class Header(_Strict):
     name: str
     dataset: str = "digits"
     shape: tuple[int, int, int]
-    layers: tuple[Annotated[ConvSpec | LinearSpec, Field(discriminator="kind")], ...] = Field(min_length=1)
+    layers: tuple[AnySpec, ...] = Field(min_length=1)
     input_coding: Coding
     coding: Coding
     weight_grain: Literal[GRAINS] = 2
@@ -131,35 +157,85 @@ class Header(_Strict):
     validation_accuracy: tuple[float, ...] = ()
     sha256: str = ""
 
+    def sources(self) -> list[int]:
+        """The map that each layer reads: 0 is the picture, n that of the n-th layer.
+
+        Raises
+        ------
+        NetworkError
+            If there is no such layer before it, or it does not fire.
+        """
+        sources, partial, numbers = [], [layer.partial for layer in self.layers], {PICTURE: 0}
+        for index, layer in enumerate(self.layers):
+            if layer.source and layer.source not in numbers:
+                raise NetworkError(f"layer {layer.name}: it reads {layer.source!r}, before it there are "
+                                   f"{', '.join(numbers)}")
+            sources.append(numbers[layer.source] if layer.source else nearest_map(index, partial))
+            if not layer.partial:
+                numbers[layer.name] = index + 1
+        return sources
+
+    def sum_of(self, layer: LayerSpec) -> list[LayerSpec]:
+        """The layers whose charges meet in the neurons of ``layer``, itself among them; they fire as the last one."""
+        index = next(index for index, each in enumerate(self.layers) if each.name == layer.name)
+        return [self.layers[each] for each in sums([each.partial for each in self.layers])[index]]
+
     def coding_of(self, layer: LayerSpec) -> Coding:
         """Of the spikes that ``layer`` emits."""
         return layer.coding or self.coding
 
     def active(self, layer: LayerSpec) -> list[int]:
         """The timesteps in which ``layer`` integrates and fires."""
-        return [k for k in range(1, self.timesteps + 1) if not layer.active or k in layer.active]
+        active = self.sum_of(layer)[-1].active
+        return [k for k in range(1, self.timesteps + 1) if not active or k in active]
 
     def kernels(self) -> list[tuple[int, int, int, int]]:
         """Shape of every layer's weight as a convolution; a linear layer's kernel covers its map."""
-        kernels, (channels, *sides) = [], self.shape
-        for layer in self.layers:
+        kernels, maps, left = [], [self.shape], None
+        for layer, source in zip(self.layers, self.sources()):
+            channels, *sides = maps[source]
             kernel = tuple(sides) if layer.kind == "linear" else (layer.kernel, layer.kernel)
+            if layer.kind == "identity" and layer.channels != channels:
+                raise NetworkError(f"layer {layer.name}: an identity has as many channels as its source, {channels}, "
+                                   f"not {layer.channels}")
             kernels.append((layer.channels, channels, *kernel))
-            sides = [((side + 2 * layer.padding - extent) // layer.stride + 1) // layer.pool
-                     for side, extent in zip(sides, kernel)]
-            if min(sides) < 1:
+            height, width = ((side + 2 * layer.padding - extent) // layer.stride + 1
+                             for side, extent in zip(sides, kernel))
+            if min(height, width) < layer.pool:
                 raise NetworkError(f"layer {layer.name}: nothing is left of its map")
-            channels = layer.channels
+            if left not in (None, (layer.channels, height, width)):
+                raise NetworkError(f"layer {layer.name}: its map of {layer.channels} x {height} x {width} is to be "
+                                   f"added to one of {' x '.join(map(str, left))}")
+            left = (layer.channels, height, width) if layer.partial else None
+            maps.append((layer.channels, height // layer.pool, width // layer.pool))
         return kernels
+
+    def largest_magnitudes(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of each channel, the weight that its scale goes by, (out,): of its whole sum, in the readout of all channels.
+
+        Parameters
+        ----------
+        weights : dict of Tensor, float, (out, ...)
+            By layer, with the batch norm folded in.
+        """
+        found = {}
+        for layer in self.layers:
+            its = self.sum_of(layer)
+            largest = [largest_magnitude(weights[each.name], its[-1] is not self.layers[-1]) for each in its]
+            found[layer.name] = torch.stack(largest).amax(0)
+        return found
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor.
 
-        A layer has a ``weight``, ``(out, in, kernel, kernel)`` or ``(out, in)``. With batch norm it also has
-        ``norm_scale``, ``norm_shift``, ``norm_mean`` and ``norm_variance``, without it a ``bias``, all ``(out,)``.
+        A layer but an identity has a ``weight``, ``(out, in, kernel, kernel)`` or ``(out, in)``. With batch norm it
+        also has ``norm_scale``, ``norm_shift``, ``norm_mean`` and ``norm_variance``, without it a ``bias``, all
+        ``(out,)``.
         """
         shapes = {}
         for layer, (out, *kernel) in zip(self.layers, self.kernels()):
+            if layer.kind == "identity":
+                continue
             shapes[f"{layer.name}.weight"] = (out, math.prod(kernel)) if layer.kind == "linear" else (out, *kernel)
             for tensor in NORM_TENSORS if layer.batch_norm else ("bias",):
                 shapes[f"{layer.name}.{tensor}"] = (out,)
@@ -187,6 +263,11 @@ class Trained:
             if layer.active and max(layer.active) > self.header.timesteps:
                 raise NetworkError(f"layer {layer.name}: it is active in timestep {max(layer.active)}, "
                                    f"the network runs {self.header.timesteps}")
+            if layer.partial and (layer.pool > 1 or layer.active or layer.coding):
+                raise NetworkError(f"layer {layer.name}: it is added to the next one, and pools, fires and codes as "
+                                   "that does")
+        if self.header.layers[-1].partial:
+            raise NetworkError(f"layer {self.header.layers[-1].name}: no layer is behind it that it could be added to")
         if self.header.layers[-1].active:
             raise NetworkError(f"layer {self.header.layers[-1].name}: a readout is active in all timesteps")
         for key, shape in shapes.items():
@@ -200,6 +281,12 @@ class Trained:
         for key in self.tensors:
             if key not in shapes:
                 raise NetworkError(f"network {name}: no layer has a tensor {key}")
+
+    def weight(self, layer: LayerSpec) -> Tensor:
+        """Of ``layer``; that of an identity is made of ones."""
+        if layer.kind == "identity":
+            return torch.eye(layer.channels)[..., None, None]
+        return self.tensors[f"{layer.name}.weight"]
 
 
 def save(trained: Trained, path: str | Path) -> Path:
@@ -252,9 +339,12 @@ def load(path: str | Path) -> Trained:
 def _to_codes(trained: Trained) -> dict[str, Tensor]:
     """The tensors of a rounded network as they lie in its file."""
     header, stored = trained.header, dict(trained.tensors)
+    largest = header.largest_magnitudes({layer.name: trained.weight(layer).double() for layer in header.layers})
     for layer in header.layers:
+        if layer.kind == "identity":
+            continue
         weight = stored.pop(f"{layer.name}.weight")
-        codes, gain = weight_codes(weight.double(), header.weight_grain, per_channel=layer is not header.layers[-1])
+        codes, gain = weight_codes(weight.double(), header.weight_grain, largest[layer.name])
         if not weight_values(codes, gain, header.weight_grain).float().equal(weight):
             raise NetworkError(f"network {header.name} is not rounded: layer {layer.name} has weights without a code")
         stored |= {f"{layer.name}.codes": pack(codes), f"{layer.name}.gain": gain.to(torch.int8)}
@@ -265,6 +355,8 @@ def _from_codes(header: Header, stored: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a rounded network from those in its file."""
     tensors = dict(stored)
     for layer, kernel in zip(header.layers, header.kernels()):
+        if layer.kind == "identity":
+            continue
         missing = {f"{layer.name}.codes", f"{layer.name}.gain"} - tensors.keys()
         if missing:
             raise NetworkError(f"network {header.name}: the tensor {min(missing)} is missing")
@@ -282,7 +374,7 @@ def _sentence(path: Path, error: dict) -> str:
     """What is wrong with a header, for people."""
     if error["type"] == "union_tag_invalid":
         return (f"layer {error['input'].get('name')}: kind {error['ctx']['tag']!r} is not supported; "
-                f"supported are conv, linear")
+                f"supported are conv, linear, identity")
     if error["loc"] == ("version",) and error["type"] != "missing":
         return f"{path}: version {error['input']!r} is not supported, expected {VERSION}"
     place = ".".join(str(part) for part in error["loc"])

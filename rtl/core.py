@@ -199,10 +199,10 @@ class Core(wiring.Component):
         fired = fire.o.valid & fire.o.ready
         m.d.comb += [
             pool.i.payload.eq(fire.o.payload),
-            pool.i.valid.eq(fire.o.valid & ~layer.readout),
+            pool.i.valid.eq(fire.o.valid & ~layer.readout & ~layer.partial),
             readout.i.payload.eq(fire.o.payload),
             readout.i.valid.eq(fire.o.valid & layer.readout),
-            fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready)),
+            fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready | layer.partial)),
         ]
         wiring.connect(m, fire.states, states.write)
         wiring.connect(m, readout.o, wiring.flipped(self.logits))
@@ -252,7 +252,7 @@ class Core(wiring.Component):
             empties.append(empty)
             blocked.append(waits)
             columns.append(Mux(event, opened, 0))
-        neurons = Mux(fired, sum(lane for lane in fire.o.p.place.lanes), 0)
+        neurons = Mux(fired & ~layer.partial, sum(lane for lane in fire.o.p.place.lanes), 0)
         m.d.comb += [
             self.activity.events.eq(sum(events)),
             self.activity.empty.eq(sum(empties)),

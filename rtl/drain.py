@@ -66,8 +66,8 @@ class Drain(wiring.Component):
     layer : In(Descriptor)
         Must not change from ``start`` to the last beat.
     fresh : In(1)
-        The layer's first active timestep: all states are zero, and biases bring the potentials of the start. Must not
-        change either.
+        The layer's first active timestep: all states are zero, but for those that the layer before left, and biases
+        bring the potentials of the start. Must not change either.
     recall : In(1)
         Take the charges from the charge store, and nothing from ``i``. Must not change either.
     start : In(1)
@@ -220,12 +220,14 @@ class Drain(wiring.Component):
             ]
 
         index = walker_index + beat
+        # There are potentials from before: of this timestep, or of one before.
+        keeps = layer.stateful & (layer.adds | ~self.fresh)
         m.d.comb += [
             self.group_done.eq(step & complete & group_done & ~recalling),
             self.parameters.address.eq(group_parameters + beat),
             self.parameters.enable.eq(step & complete),
             self.states.address.eq(state_address),
-            self.states.enable.eq(step & complete & layer.stateful & ~self.fresh),
+            self.states.enable.eq(step & complete & keeps),
             self.charges.address.eq(state_address),
             self.charges.enable.eq(step & recalling),
         ]
@@ -283,6 +285,6 @@ class Drain(wiring.Component):
             self.o.p.place.eq(place),
             self.o.p.parameters.eq(self.parameters.data),
         ]
-        with m.If(layer.stateful & ~self.fresh):
+        with m.If(keeps):
             m.d.comb += self.o.p.states.eq(self.states.data)
         return m

@@ -141,7 +141,7 @@ class Fire(wiring.Component):
             code_gain = Signal.like(gain, name=f"code_gain_{lane}")
             with m.If(step):
                 m.d.sync += [
-                    code.eq(Mux(place.lanes[lane] & ~layer.readout, slot, SILENT)),
+                    code.eq(Mux(place.lanes[lane] & ~layer.readout & ~layer.partial, slot, SILENT)),
                     code_gain.eq(normal_gain),
                     self.o.p.potentials[lane].eq(normal_potential),
                 ]

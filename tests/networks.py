@@ -8,6 +8,7 @@ neurons spike and some do not.
 import math
 import random
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from hypothesis import strategies
@@ -83,9 +84,46 @@ def build(choose, *, images=2, channels=CHANNELS, classes=range(2, 24), layers=r
     exit = choose_exit(choose, chain[-1].out_channels)
     if layer_count > 1:
         chain[0] = replace(chain[0], recall=choose((False, True)))
+    chain = with_sums(choose, generator, chain, shape, rows)
     network = Network(name="random", shape=shape, input_coding=input_coding, layers=tuple(chain),
                       timesteps=timesteps, exit=exit, numerics=numerics)
     return Case(network=network, codes=codes)
+
+
+def with_sums(choose, generator, chain, shape, rows):
+    """``chain`` with layers before some of its own that leave them potentials, from any map before them."""
+    made, maps, number = [], {0: shape}, 0
+    for layer in chain:
+        source, room = max(maps), rows - layer.weight[0].numel()
+        wanted = [side // layer.pool for side in layer.pixels(maps[source][1:])]
+        leak = layer.leak_shift
+        while made and not layer.recall and choose((False, False, True)):
+            read = choose(sorted(maps))
+            extra = choose_addend(choose, generator, f"addend{number}", maps[read], wanted, layer, room)
+            if extra is None:
+                break
+            number, room = number + 1, room - extra.weight[0].numel()
+            made.append(replace(extra, source=read, leak_shift=leak))
+            leak = 0
+        made.append(replace(layer, source=source, leak_shift=leak))
+        maps[len(made)] = layer.out_channels, *wanted
+    return made
+
+
+def choose_addend(choose, generator, name, source, wanted, layer, room):
+    """A layer that leaves potentials to ``layer``, whose map is ``wanted``; none if there is no such."""
+    channels, *sides = source
+    shapes = [(kernel, stride, padding) for kernel in product(range(1, 4), repeat=2) for stride in (1, 2, 3)
+              for padding in range(min(kernel)) if math.prod(kernel) * channels <= room
+              and all(side + 2 * padding >= taps and ((side + 2 * padding - taps) // stride + 1) // layer.pool == want
+                      for side, taps, want in zip(sides, kernel, wanted))]
+    if not shapes:
+        return None
+    kernel, stride, padding = choose(shapes)
+    weight = random_weight((layer.out_channels, channels, *kernel), 0.5, choose((0.5, 1.0)), generator)
+    return Layer(name=name, weight=weight, weight_grain=choose((1, 2, 4)), stride=stride, padding=padding,
+                 bias=layer.bias // 4, gain=layer.gain, start=choose((None, layer.bias // 8)), mask=layer.mask,
+                 pool=layer.pool, partial=True)
 
 
 def choose_coding(choose):

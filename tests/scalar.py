@@ -162,18 +162,18 @@ class Neurons:
         if self.layer.readout:
             for potentials in self.potential:
                 self.signature = crc(self.signature, potentials[0][0] % 2 ** self.numerics.accumulator_width)
-        else:
+        elif not self.layer.partial:
             self.codes = self.pooled(fired)
             self.sign()
 
     def fire(self, out, y, x, charge):
         """Leak, bias, charge, fire, reset: one neuron."""
         layer, fraction_width = self.layer, self.numerics.fraction_width
-        kept = self.start[out] if self.fresh else leak(self.potential[out][y][x], layer.leak_shift)
+        kept = leak(self.potential[out][y][x], layer.leak_shift) + self.start[out] * self.fresh
         potential = kept + self.bias[out] + charge
         assert abs(potential) < 2 ** (self.numerics.accumulator_width - 1), "the network overflows"
-        self.counters["neurons"] += 1
-        if layer.readout:
+        self.counters["neurons"] += not layer.partial
+        if layer.readout or layer.partial:
             self.potential[out][y][x] = potential
             return SILENT
         code = spike_time(potential, self.gain[out], layer.coding, fraction_width)
@@ -213,15 +213,20 @@ def run(network, spikes, cfg):
     -------
     list of Step
     """
-    layers, source, coding = [], network.shape[1:], network.input_coding
-    for layer in network.layers:
-        layers.append(Neurons(layer, source, coding, network.numerics, cfg))
-        source, coding = layers[-1].emits, layer.coding
+    layers = []
+    for index, layer in enumerate(network.layers):
+        source = index if layer.source is None else layer.source
+        read = layers[source - 1] if source else None
+        layers.append(Neurons(layer, read.emits if read else network.shape[1:],
+                              read.layer.coding if read else network.input_coding, network.numerics, cfg))
+        layers[-1].read = read
+        if index and layers[-2].layer.partial:
+            layers[-1].potential = layers[-2].potential
     steps = []
     for timestep in range(1, network.timesteps + 1):
-        step, codes = Step(), spikes
+        step = Step()
         for layer in layers:
-            layer.step(codes, timestep)
+            layer.step(layer.read.codes if layer.read else spikes, timestep)
             codes = layer.codes
             step.signatures.append(layer.signature)
             for name in COUNTERS:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from ..convert import fold
 from ..encode import decode, encode
 from ..network import Coding
-from ..quantise import rounded
+from ..quantise import largest_magnitude, rounded
 from ..trained import NORM_EPSILON, Header, LayerSpec, Trained
 from .kernels import Clip, MaxPool, SmallConvolution, Staircase, Threshold
 from .recipes import Recipe
@@ -80,6 +80,10 @@ class FloatLayer(nn.Module):
         self.spec, self.grain, self.per_channel = spec, grain, per_channel
         # Whether steps are compiled, see FloatNetwork.compile_layers.
         self.compiled = False
+        if spec.kind == "identity":
+            self.register_buffer("weight", torch.eye(out)[..., None, None], persistent=False)
+            self.register_buffer("bias", torch.zeros(out), persistent=False)
+            return
         self.weight = nn.Parameter(torch.empty(kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         if spec.batch_norm:
@@ -90,9 +94,12 @@ class FloatLayer(nn.Module):
         else:
             self.bias = nn.Parameter(torch.zeros(out))
 
-    def charge(self, spikes: Tensor, stage: Stage) -> Tensor:
-        """What ``spikes``, (images, in, height, width), add to the potentials but for the bias, see :meth:`settle`."""
-        weight, (stride, padding) = self.step_weight(stage), (self.spec.stride, self.spec.padding)
+    def charge(self, spikes: Tensor, stage: Stage, largest: Tensor | None = None) -> Tensor:
+        """What ``spikes``, (images, in, height, width), add to the potentials but for the bias, see :meth:`settle`.
+
+        The scale of the weights goes by ``largest``, (out,), where it is given; see :meth:`largest`.
+        """
+        weight, (stride, padding) = self.step_weight(stage, largest), (self.spec.stride, self.spec.padding)
         if self.compiled and self._suits_winograd(spikes):
             return WinogradConvolution.apply(spikes, weight)
         height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
@@ -108,7 +115,12 @@ class FloatLayer(nn.Module):
                 and min(spikes.shape[1], spec.channels) >= WINOGRAD_CHANNELS and min(spikes.shape[2:]) >= TILE
                 and not torch.is_autocast_enabled("cpu"))
 
-    def step_weight(self, stage: Stage) -> Tensor:
+    def largest(self, stage: Stage) -> Tensor:
+        """The weight that the scale of each channel would go by, were the layer no part of a sum: (out,)."""
+        weight = self.weight * self._factor() if self._follows(stage) else self._folded()[0]
+        return largest_magnitude(weight, self.per_channel)
+
+    def step_weight(self, stage: Stage, largest: Tensor | None = None) -> Tensor:
         """The weight of one step.
 
         While batch norm follows the batch, one convolution has to be enough: weights are rounded as the running
@@ -116,11 +128,15 @@ class FloatLayer(nn.Module):
         """
         if not self._follows(stage):
             weight, _ = self._folded()
-            return self._rounded(weight) if stage.quantise else weight
+            return self._rounded(weight, largest=largest) if stage.quantise else weight
         if not stage.quantise:
             return self.weight
+        return self._rounded(self.weight, self._factor(), largest)
+
+    def _factor(self) -> Tensor:
+        """By which batch norm will multiply the weights as it is folded, as far as is known."""
         factor = (self.norm_scale / (self.norm_variance + NORM_EPSILON).sqrt()).detach()[:, None, None, None]
-        return self._rounded(self.weight, torch.where(factor == 0, 1, factor))
+        return torch.where(factor == 0, 1, factor)
 
     def settle(self, charge: Tensor, stage: Stage) -> Tensor:
         """``charge``, (images, height, width, channels), with its batch norm or bias."""
@@ -139,12 +155,12 @@ class FloatLayer(nn.Module):
         """
         return MaxPool.apply(values, self.spec.pool) if self.spec.pool > 1 else values
 
-    def _rounded(self, weight: Tensor, factor: Tensor | None = None) -> Tensor:
+    def _rounded(self, weight: Tensor, factor: Tensor | None = None, largest: Tensor | None = None) -> Tensor:
         """``weight`` as its codes have it, with the gradient going straight through; ``factor`` is on it meanwhile."""
-        if factor is None:
-            codes = rounded(weight, self.grain, self.per_channel)
-        else:
-            codes = rounded(weight * factor, self.grain, self.per_channel) / factor
+        scaled = weight if factor is None else weight * factor
+        codes = rounded(scaled, self.grain, largest_magnitude(scaled, self.per_channel) if largest is None else largest)
+        if factor is not None:
+            codes = codes / factor
         return weight + (codes - weight).detach()
 
     def _folded(self) -> tuple[Tensor, Tensor]:
@@ -160,14 +176,15 @@ class Ran(NamedTuple):
     ----------
     logits : Tensor, float32, (timesteps, images, classes)
         Of the readout's charges up to each timestep, the mean.
-    maps : list of Tensor, float32, (timesteps, images, channels, height, width)
-        What the next layer reads of each hidden layer; one timestep stands for all where they are the same.
+    maps : list of Tensor, float32, (timesteps, images, channels, height, width), or None
+        What others read of each hidden layer; one timestep stands for all where they are the same. There is none of a
+        layer that is added to the next one.
     neurons : int
         Of hidden layers, evaluated for each picture.
     """
 
     logits: Tensor
-    maps: list[Tensor]
+    maps: list[Tensor | None]
     neurons: int
 
 
@@ -195,8 +212,10 @@ class FloatNetwork(nn.Module):
         super().__init__()
         self.header = header
         self.layers = nn.ModuleDict({
-            spec.name: FloatLayer(spec, kernel, header.weight_grain, per_channel=spec is not header.layers[-1])
+            spec.name: FloatLayer(spec, kernel, header.weight_grain,
+                                  per_channel=header.sum_of(spec)[-1] is not header.layers[-1])
             for spec, kernel in zip(header.layers, header.kernels())})
+        self.sources = header.sources()
 
     @classmethod
     def of(cls, trained: Trained) -> "FloatNetwork":
@@ -229,33 +248,35 @@ class FloatNetwork(nn.Module):
 
         """
         coding = self.header.input_coding
-        spikes = decode(encode(images, coding), coding)[None]
-        maps, neurons, timesteps = [], 0, self.header.timesteps if stage.unroll and not stage.levels else 1
-        *hidden, readout = self.layers.values()
-        for layer in hidden:
+        neurons, timesteps = 0, self.header.timesteps if stage.unroll and not stage.levels else 1
+        maps, meeting = [decode(encode(images, coding), coding)[None]], []
+        *_, readout = self.layers.values()
+        for layer, source in zip(self.layers.values(), self.sources):
+            meeting.append((layer, maps[source]))
+            if layer.spec.partial:
+                maps.append(None)
+                continue
             active = [k for k in self.header.active(layer.spec) if k <= timesteps]
-            charge = self._charge(layer, spikes, active, stage)
-            neurons += len(active) * charge[0].numel()
-            spikes = self.respond(layer, charge, len(images), active, timesteps, stage)
-            maps.append(spikes)
-        every = list(range(1, timesteps + 1))
-        charge = readout.settle(self._charge(readout, spikes, every, stage).permute(0, 2, 3, 1), stage)
-        charges = charge.unflatten(0, (-1, len(images))).flatten(2).expand(timesteps, -1, -1)
-        return Ran(charges.cumsum(0) / torch.tensor(every)[:, None, None], maps, neurons)
+            layers, charges = self._charge(meeting, active, stage)
+            meeting = []
+            if layer is not readout:
+                neurons += len(active) * charges[0][0].numel()
+                maps.append(self.respond(layers, charges, len(images), active, timesteps, stage))
+        charge = self._settled(layers, charges, len(images), stage).flatten(2).expand(timesteps, -1, -1)
+        return Ran(charge.cumsum(0) / torch.arange(1, timesteps + 1)[:, None, None], maps[1:], neurons)
 
-    def respond(self, layer: FloatLayer, charge: Tensor, images: int, active: list[int], timesteps: int,
-                stage: Stage) -> Tensor:
-        """The map that a layer shows for its charges, (active timesteps * images, channels, height, width); see
+    def respond(self, layers: tuple[FloatLayer, ...], charges: tuple[Tensor, ...], images: int, active: list[int],
+                timesteps: int, stage: Stage) -> Tensor:
+        """The map that the last of ``layers`` shows for the charges of all of them, see :meth:`_charge` and
         :class:`Ran`.
 
         Without memory, the largest potential of a window fires first: in a single timestep, only that one is asked.
         """
-        # Compiled code is fast where the last axis is the dense one.
-        dtype, charge = charge.dtype, layer.settle(charge.permute(0, 2, 3, 1), stage)
+        layer, dtype, charge = layers[-1], charges[-1].dtype, self._settled(layers, charges, images, stage)
         if timesteps == 1:
-            return self._neurons(layer, [layer.pooled(charge)], stage)[0].to(dtype).permute(0, 3, 1, 2)[None]
-        charges = charge.unflatten(0, (-1, images)).expand(len(active), images, *charge.shape[1:])
-        fired = self._neurons(layer, list(charges), stage)
+            return self._neurons(layer, [layer.pooled(charge[0])], stage)[0].to(dtype).permute(0, 3, 1, 2)[None]
+        charge = charge.expand(len(active), *charge.shape[1:])
+        fired = self._neurons(layer, list(charge), stage)
         shown = torch.cat([layer.pooled(spikes.to(dtype)) for spikes in fired]).permute(0, 3, 1, 2)
         return held(shown.unflatten(0, (len(active), images)), active, timesteps)
 
@@ -270,17 +291,37 @@ class FloatNetwork(nn.Module):
         A spike in a map costs its fan-out, the taps that read it times the channels they lead to. In place of a count,
         which has no slope, stands the square root of the activation.
         """
-        costs = [self.fan_out(spec) for spec in self.header.layers[1:]]
-        dense = sum(cost * spikes[0, 0].numel() for cost, spikes in zip(costs, ran.maps))
+        reads = [(self.fan_out(spec), ran.maps[source - 1])
+                 for spec, source in zip(self.header.layers, self.sources) if source]
+        dense = sum(cost * spikes[0, 0].numel() for cost, spikes in reads)
         return sum(cost * spikes[0, 0].numel() / dense * (spikes + COUNT_EPSILON).sqrt().mean()
-                   for cost, spikes in zip(costs, ran.maps))
+                   for cost, spikes in reads)
 
     @staticmethod
-    def _charge(layer: FloatLayer, spikes: Tensor, active: list[int], stage: Stage) -> Tensor:
-        """The charges of the timesteps ``active``, one behind the other; what is the same in all is charged once."""
-        if len(spikes) > len(active):
-            spikes = spikes[[k - 1 for k in active]]
-        return layer.charge(spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last), stage)
+    def _charge(meeting: list[tuple[FloatLayer, Tensor]], active: list[int],
+                stage: Stage) -> tuple[tuple[FloatLayer, ...], tuple[Tensor, ...]]:
+        """The layers of a sum, and what the map that each reads charges its neurons with: in the timesteps ``active``,
+        one behind the other, (timesteps * images, channels, height, width); what is the same in all is charged once.
+        """
+        layers, charges, largest = tuple(layer for layer, _ in meeting), [], None
+        if len(layers) > 1 and stage.quantise:
+            largest = torch.stack([layer.largest(stage) for layer in layers]).amax(0)
+        for layer, spikes in meeting:
+            if len(spikes) > len(active):
+                spikes = spikes[[k - 1 for k in active]]
+            spikes = spikes.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            charges.append(layer.charge(spikes, stage, largest))
+        return layers, tuple(charges)
+
+    @staticmethod
+    def _settled(layers: tuple[FloatLayer, ...], charges: tuple[Tensor, ...], images: int, stage: Stage) -> Tensor:
+        """``charges`` with their batch norms and biases, added up: (timesteps, images, height, width, channels)."""
+        total = None
+        for layer, charge in zip(layers, charges):
+            # Compiled code is fast where the last axis is the dense one.
+            settled = layer.settle(charge.permute(0, 2, 3, 1), stage).unflatten(0, (-1, images))
+            total = settled if total is None else total + settled
+        return total
 
     def compile_layers(self) -> None:
         """Compile what lies between the convolutions; each layer, in each stage, for itself."""

@@ -55,7 +55,10 @@ def score(trained: Trained, split: Split) -> Score:
             ran = network(images, Stage())
             right += (ran.logits[-1].argmax(1) == labels).sum().item()
             loss += functional.cross_entropy(ran.logits[-1], labels, reduction="sum").item()
-            for spec, map in zip(header.layers[1:], ran.maps):
+            for spec, source in zip(header.layers, header.sources()):
+                if source == 0:
+                    continue
+                map = ran.maps[source - 1]
                 shown = map.expand(header.timesteps, *map.shape[1:])[[k - 1 for k in header.active(spec)]]
                 operations += network.fan_out(spec) * (shown > 0).sum().item()
             neurons += ran.neurons * len(images)
@@ -70,6 +73,8 @@ def moves(header: Header) -> Iterator[tuple[str, Header]]:
     window.
     """
     for spec in header.layers[:-1]:
+        if spec.partial:
+            continue
         if header.timesteps > 1:
             for k in header.active(spec)[1:]:
                 active = tuple(j for j in header.active(spec) if j != k)

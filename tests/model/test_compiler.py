@@ -137,6 +137,64 @@ def test_maps_that_live_together_do_not_overlap_and_begin_with_a_row_of_the_stor
     assert [d["input_base"] for d in descriptors] == [place[0] for place in places]
 
 
+@pytest.mark.parametrize("timesteps", [1, 2])
+def test_the_map_of_a_shortcut_lives_until_it_is_added(timesteps):
+    """Two residual blocks; the second one's shortcut reads the picture, too."""
+    blocks = (layer("a"), layer("b", of=4), layer("short", of=4, source=1, partial=True), layer("c", of=4),
+              layer("d", of=4), layer("long", source=0, partial=True), layer("shorter", of=4, source=4, partial=True),
+              layer("e", of=4))
+    net = Network(name="net", shape=(2, 3, 3), input_coding=Coding(), timesteps=timesteps,
+                  layers=(*blocks, layer("readout", of=4, kernel=3, readout=True)))
+    # Besides the picture, two maps live at a time: shortcuts are read before what they are added to is written.
+    needed = 9 * 3
+    cfg = replace(CFG, layers=9, rows=256, parameter_words=64, spike_words=needed, state_words=256)
+    descriptors = compile(net, cfg).descriptors
+    assert [d["source"] for d in descriptors] == [0, 1, 1, 2, 4, 0, 4, 5, 8]
+    assert [(d["partial"], d["adds"]) for d in descriptors] == [
+        (0, 0), (0, 0), (1, 0), (0, 1), (0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+    base = [0] + [d["output_base"] for d in descriptors]
+    assert [d["input_base"] for d in descriptors] == [base[d["source"]] for d in descriptors]
+    for together in ((0, 1, 2), (0, 2, 4), (0, 4, 5), (0, 5, 8)):
+        places = sorted(base[map] for map in together)
+        assert all(after - before >= 9 for before, after in zip(places, [*places[1:], needed])), together
+    with pytest.raises(NetworkError, match=f"needs spike_words = {needed}, the processor has {needed - 1}"):
+        compile(net, replace(cfg, spike_words=needed - 1))
+
+
+def test_refuses_maps_that_fit_but_not_in_one_piece():
+    # b lies at the end, c behind a, which is not needed any more when e is made.
+    blocks = (layer("a"), layer("b", of=4), layer("c", of=4), layer("d", of=4, source=1),
+              layer("e", out=33, of=4, source=3), layer("x", of=4, source=2, partial=True),
+              layer("f", of=33, source=5), layer("readout", of=4, kernel=3, readout=True))
+    net = Network(name="net", shape=(2, 3, 3), input_coding=Coding(), layers=blocks)
+    cfg = replace(CFG, layers=8, rows=512, parameter_words=64, spike_words=54, state_words=512)
+    with pytest.raises(NetworkError, match="layer e needs 27 spike_words side by side, the maps alive with it leave "
+                                           "none so long of 54"):
+        compile(net, cfg)
+
+
+def test_layers_of_a_sum_share_their_states_and_sums_that_end_with_the_timestep_share_a_place():
+    def states(timesteps, masks=(3, 3, 3, 3)):
+        blocks = (layer("a", mask=masks[0]), layer("x", of=2, source=0, partial=True, mask=masks[1]),
+                  layer("b", of=4, mask=masks[1]), layer("y", of=2, out=3, source=0, partial=True, mask=masks[2]),
+                  layer("z", of=4, out=3, source=1, partial=True, mask=masks[2]),
+                  layer("c", of=4, out=3, mask=masks[2]), layer("readout", of=3, readout=True, mask=masks[3]))
+        net = Network(name="net", shape=(2, 1, 1), input_coding=Coding(), timesteps=timesteps, layers=blocks)
+        return [(d["stateful"], d["state_base"]) for d in compile(net, replace(CFG, layers=8, rows=512)).descriptors]
+
+    # Beats of two neurons: two of a and of b, two of c, two of the readout.
+    assert states(2) == [(1, 0), (1, 2), (1, 2), (1, 4), (1, 4), (1, 4), (1, 6)]
+    assert states(1) == [(0, 0), (1, 0), (1, 0), (1, 0), (1, 0), (1, 0), (0, 0)]
+    assert states(2, masks=(3, 1, 3, 3)) == [(1, 0), (1, 6), (1, 6), (1, 2), (1, 2), (1, 2), (1, 4)]
+
+
+def test_the_overflow_proof_adds_up_a_sum():
+    half = layer(of=1024), layer("other", of=1024, source=0)
+    prove_no_overflow(network(half[0], shape=(1024, 1, 1)))
+    with pytest.raises(NetworkError, match="layer hidden, column 0: the potential could reach 8388608"):
+        prove_no_overflow(network(replace(half[0], partial=True), half[1], shape=(1024, 1, 1)))
+
+
 def test_state_is_kept_only_where_charges_meet():
     once = network(layer(mask=0b10), timesteps=2)
     assert [d["stateful"] for d in compile(once, CFG).descriptors] == [0, 1]

@@ -3,11 +3,12 @@ import torch
 from torch import nn
 
 from model.config import NO_SYNAPSE, preset
-from model.convert import UNFOLD_LIMIT, convert, fold, unfolded
+from model.convert import UNFOLD_LIMIT, convert, fold, rounded, unfolded
 from model.encode import encode, picture_codes
 from model.network import Coding, Exit, NetworkError, Reset, Rule, Unfold
 from model.processor import trace
-from model.trained import ConvSpec, ExitSpec, LinearSpec, Trained
+from model.quantise import weight_values
+from model.trained import ConvSpec, ExitSpec, IdentitySpec, LinearSpec, Trained
 from tests.model.networks import random_trained
 
 
@@ -41,6 +42,38 @@ def test_every_setting_reaches_its_layer():
     # The picture is the same in all four timesteps.
     assert [layer.recall for layer in network.layers] == [True, False, False]
     assert not any(layer.recall for layer in convert(random_trained()).layers)
+
+
+def test_layers_of_a_sum_have_the_scale_of_their_largest_weight():
+    block = (ConvSpec(name="a", channels=4, kernel=3, padding=1, batch_norm=True),
+             IdentitySpec(name="same", channels=4, source="a"),
+             ConvSpec(name="other", channels=4, kernel=1, source="picture", partial=True, batch_norm=True),
+             ConvSpec(name="b", channels=4, kernel=3, padding=1, batch_norm=True, pool=2, active=(1, 3)),
+             ConvSpec(name="beside", channels=4, kernel=3, padding=1, source="a", partial=True, pool=1, stride=2),
+             ConvSpec(name="c", channels=4, kernel=1), LinearSpec(name="left", channels=5, source="a", partial=True),
+             LinearSpec(name="readout", channels=5))
+    trained = random_trained(layers=block, timesteps=3, leak_shift=1, reset="zero", coding=Coding())
+    network = convert(trained)
+    layers = {layer.name: layer for layer in network.layers}
+    # The picture is read twice, so that it is not unfolded.
+    assert network.unfold is None and network.sources == (0, 1, 0, 1, 1, 4, 1, 6)
+    assert [layer.partial for layer in network.layers] == [False, True, True, False, True, False, True, False]
+    for name in ("same", "other"):
+        assert layers[name].gain.equal(layers["b"].gain) and layers[name].pool == 2 and layers[name].mask == 0b101
+    assert not layers["beside"].gain.equal(layers["b"].gain) and layers["left"].gain.equal(layers["readout"].gain)
+    assert [layer.leak_shift for layer in network.layers] == [1, 1, 0, 0, 1, 0, 0, 0]
+    assert [layer.reset for layer in network.layers] == [
+        Reset.ZERO, Reset.NONE, Reset.NONE, Reset.ZERO, Reset.NONE, Reset.ZERO, Reset.NONE, Reset.NONE]
+    # Each scale is that of the largest weight, to a quarter octave; the identity's weights are ones.
+    largest = torch.stack([2 ** (layers[name].gain / 4 - (layers[name].weight % 16).flatten(1).amin(1) / 2)
+                           for name in ("same", "other", "b")])
+    assert (largest.amax(0) == 2 ** (layers["b"].gain / 4)).all()
+    same = weight_values(layers["same"].weight, layers["same"].gain, 2)[..., 0, 0]
+    assert (same.diag().log2().abs() <= 1 / 4).all() and (same - same.diag().diag() == 0).all()
+    again = convert(rounded(trained))
+    for one, other in zip(network.layers, again.layers):
+        assert one.weight.equal(other.weight) and one.gain.equal(other.gain)
+        assert (one.bias - other.bias).abs().max() < 2
 
 
 def test_a_linear_layer_reads_its_map_channel_by_channel():

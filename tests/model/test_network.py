@@ -19,6 +19,7 @@ def network(*layers, **settings):
 
 A_WEIGHT = "the weight must be a uint8 tensor (out, in, kernel_height, kernel_width)"
 READOUT = dict(name="readout", kernel=(4, 5), readout=True)
+DEEP = READOUT | dict(channels=3, kernel=(2, 3))
 
 
 def test_a_slot_is_an_octave_over_tau():
@@ -42,6 +43,16 @@ def test_maps_follow_kernels_strides_and_pools():
                     layer(name="readout", channels=7, kernel=(1, 1), readout=True), shape=(2, 4, 5))
     assert chain.maps() == [(2, 4, 5), (3, 2, 2), (7, 1, 1), (3, 1, 1)]
     assert chain.classes == 3
+
+
+def test_a_layer_reads_the_last_map_before_it_or_the_one_it_names():
+    same = dict(out=2, padding=1)
+    net = network(layer(**same), layer(**same, partial=True, source=0), layer(**same, partial=True), layer(**same),
+                  layer(**READOUT))
+    assert net.sources == (0, 0, 1, 1, 4)
+    assert [net.adds(index) for index in range(5)] == [False, False, True, True, False]
+    assert [net.sum_of(index) for index in range(5)] == [range(1), *[range(1, 4)] * 3, range(4, 5)]
+    assert net.maps() == [(2, 4, 5)] * 5 + [(3, 1, 1)]
 
 
 @pytest.mark.parametrize("settings, message", [
@@ -83,6 +94,10 @@ def test_refuses_a_coding_that_does_not_fit_a_spike_code(settings, message):
     (dict(readout=True, leak_shift=1), "a readout neither pools, leaks nor resets"),
     (dict(readout=True, reset=Reset.ZERO), "a readout neither pools, leaks nor resets"),
     (dict(readout=True, recall=True), "a readout does not recall its charge"),
+    (dict(partial=True, readout=True),
+     "a layer that leaves its potentials to the next one neither recalls, resets nor is the readout"),
+    (dict(partial=True, reset=Reset.ZERO),
+     "a layer that leaves its potentials to the next one neither recalls, resets nor is the readout"),
     (dict(readout=True, gain=torch.tensor([0, 1, 0], dtype=torch.int32)), "all gains of a readout must be equal"),
 ])
 def test_refuses_a_layer_the_processor_cannot_run(settings, message):
@@ -106,8 +121,22 @@ def test_takes_every_setting_at_its_limits():
     ([READOUT | dict(out=1)], {}, "network net: a readout has at least 2 classes, not 1"),
     ([READOUT | dict(mask=0b1000)], dict(timesteps=3), "layer readout: it is active in none of the 3 timesteps"),
     ([dict(mask=0), READOUT], {}, "layer conv: it is active in none of the 1 timesteps"),
-    ([{}, dict(recall=True), READOUT], {}, "layer conv: only the first layer can recall its charge, "
-     "its source alone is the same in every timestep"),
+    ([{}, dict(recall=True, channels=3, kernel=(1, 1)), DEEP], {},
+     "layer conv: only a layer that reads the picture, and nothing else, can recall its charge"),
+    ([dict(partial=True), dict(recall=True, source=0), DEEP], {},
+     "layer conv: only a layer that reads the picture, and nothing else, can recall its charge"),
+    ([dict(source=1), READOUT], {}, "layer conv: there are 1 maps before it, it cannot read number 1"),
+    ([dict(partial=True), dict(source=1), READOUT], {}, "layer conv: it reads layer conv, which emits nothing"),
+    ([dict(partial=True), dict(out=4, source=0), DEEP], {},
+     "layer conv: it has a map of (4, 2, 3) pooled by 1, layer conv leaves "
+     "it potentials for one of (3, 2, 3) pooled by 1"),
+    ([dict(partial=True, pool=2), dict(source=0), DEEP], {},
+     "layer conv: it has a map of (3, 2, 3) pooled by 1, layer conv leaves "
+     "it potentials for one of (3, 1, 1) pooled by 2"),
+    ([dict(partial=True, mask=0b1), dict(mask=0b11), DEEP], dict(timesteps=2),
+     "layer conv: its mask is 0x3, that of layer conv, which leaves it potentials, is 0x1"),
+    ([dict(partial=True, leak_shift=1), dict(leak_shift=1), DEEP], {},
+     "layer conv: it does not leak, layer conv before it does for both"),
     ([READOUT | dict(channels=3)], {}, "layer readout: expects 3 input channels, its source has 2"),
     ([{}, READOUT | dict(kernel=(2, 3))], {}, "layer readout: expects 2 input channels, its source has 3"),
     ([READOUT | dict(kernel=(5, 5))], {}, "layer readout: a kernel of 5 x 5 is larger than the padded map of 4 x 5"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.config import GRAINS, NO_SYNAPSE, SIGN_BIT, Numerics
-from model.quantise import bias_codes, pack, unpack, weight_codes, weight_values
+from model.quantise import bias_codes, largest_magnitude, pack, unpack, weight_codes, weight_values
 
 
 def code_of(weight, scale, grain):
@@ -21,7 +21,7 @@ def code_of(weight, scale, grain):
 def test_codes_are_the_nearest_in_the_logarithm(grain, per_channel):
     torch.manual_seed(grain)
     weight = torch.randn(4, 3, 5, 5, dtype=torch.float64) * 2 ** (4 * torch.randn(4, 3, 5, 5, dtype=torch.float64))
-    codes, gain = weight_codes(weight, grain, per_channel)
+    codes, gain = weight_codes(weight, grain, largest_magnitude(weight, per_channel))
     for channel in range(4):
         largest = weight[channel].abs().max() if per_channel else weight.abs().max()
         assert gain[channel] == round(4 * math.log2(largest))
@@ -55,7 +55,7 @@ def test_a_channel_without_weights_has_gain_0_and_no_synapse():
 
 
 def test_one_scale_for_all_serves_a_dead_tensor_too():
-    codes, gain = weight_codes(torch.zeros(3, 2), 2, per_channel=False)
+    codes, gain = weight_codes(torch.zeros(3, 2), 2, torch.zeros(3))
     assert (codes == NO_SYNAPSE).all() and gain.tolist() == [0, 0, 0]
 
 

@@ -9,7 +9,7 @@ import torch
 
 from model.convert import convert, rounded
 from model.network import NetworkError
-from model.trained import ConvSpec, LinearSpec, Trained, load, save
+from model.trained import ConvSpec, IdentitySpec, LinearSpec, Trained, load, save
 from tests.model.networks import random_trained
 
 
@@ -76,7 +76,7 @@ def test_refuses_changed_tensors(path):
 @pytest.mark.parametrize("kind", ["avgpool", "softmax", "conv_transpose"])
 def test_refuses_a_kind_of_layer_it_does_not_know(path, kind):
     edit(path, layers=[{"kind": kind, "name": "third", "size": 2}])
-    with refuses(f"layer third: kind '{kind}' is not supported; supported are conv, linear"):
+    with refuses(f"layer third: kind '{kind}' is not supported; supported are conv, linear, identity"):
         load(path)
 
 
@@ -134,6 +134,28 @@ def test_refuses_two_layers_of_one_name():
 def test_refuses_a_layer_that_leaves_nothing():
     with refuses("layer conv: nothing is left of its map"):
         random_trained(layers=(ConvSpec(name="conv", channels=2, kernel=3, pool=3), LinearSpec(name="r", channels=2)))
+
+
+@pytest.mark.parametrize("layers, message", [
+    ([dict(source="b"), dict(name="b")], "layer a: it reads 'b', before it there are picture"),
+    ([{}, dict(name="b", partial=True), dict(name="c", source="b")],
+     "layer c: it reads 'b', before it there are picture, a"),
+    ([dict(partial=True, kernel=3), dict(name="b")],
+     "layer b: its map of 2 x 6 x 4 is to be added to one of 2 x 4 x 2"),
+    ([dict(partial=True, pool=2), dict(name="b")],
+     "layer a: it is added to the next one, and pools, fires and codes as that does"),
+    ([dict(partial=True, active=(1,)), dict(name="b")],
+     "layer a: it is added to the next one, and pools, fires and codes as that does"),
+    ([{}, dict(name="b", partial=True)], "layer b: no layer is behind it that it could be added to"),
+])
+def test_refuses_sources_and_sums_that_do_not_fit(layers, message):
+    with refuses(message):
+        random_trained(layers=tuple(ConvSpec(**{"name": "a", "channels": 2, "kernel": 1} | each) for each in layers))
+
+
+def test_refuses_an_identity_of_other_channels():
+    with refuses("layer same: an identity has as many channels as its source, 2, not 3"):
+        random_trained(layers=(IdentitySpec(name="same", channels=3), ConvSpec(name="a", channels=3, kernel=1)))
 
 
 def same_network(one, other):

@@ -13,7 +13,7 @@ from model.datasets import load as load_dataset
 from model.encode import picture_codes
 from model.network import Coding
 from model.processor import run, trace
-from model.trained import ConvSpec, LinearSpec, load
+from model.trained import ConvSpec, IdentitySpec, LinearSpec, load
 from model.training.augment import augment
 from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
 from model.training.measure import accuracies
@@ -137,8 +137,18 @@ def test_the_spikes_of_all_timesteps_add_up_to_the_levels_of_a_converted_layer(d
 SGD = replace(SMALL, momentum=0.9, rate=0.05, smoothing=0.1, rotation=0.0, zoom=0.0)
 
 
-@pytest.mark.parametrize("chosen", [SMALL, SGD, SMALL_LIF, replace(SMALL_LIF, reset="subtract", leak_shift=0)],
-                         ids=["ttfs", "sgd", "zero", "subtract"])
+# An identity, a shortcut from the picture, and a sum of two maps in the readout.
+RESIDUAL = (ConvSpec(name="conv", channels=4, kernel=3, padding=1, stride=2, batch_norm=True),
+            ConvSpec(name="picture", channels=4, kernel=1, stride=2, source="picture", partial=True, batch_norm=True),
+            IdentitySpec(name="identity", channels=4, source="conv"),
+            ConvSpec(name="sum", channels=4, kernel=3, padding=1, batch_norm=True, pool=2),
+            LinearSpec(name="beside", channels=10, source="conv", partial=True),
+            LinearSpec(name="readout", channels=10))
+
+
+@pytest.mark.parametrize("chosen", [SMALL, SGD, SMALL_LIF, replace(SMALL_LIF, reset="subtract", leak_shift=0),
+                                    replace(SMALL, layers=RESIDUAL), replace(SMALL_LIF, layers=RESIDUAL)],
+                         ids=["ttfs", "sgd", "zero", "subtract", "residual", "residual over timesteps"])
 def test_a_trained_network_is_the_integer_network(data, chosen, tmp_path):
     floating = Run(chosen, seed=5)
     integer = convert(floating.finish(data.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None))

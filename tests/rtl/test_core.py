@@ -52,6 +52,23 @@ def convolutions(seed, *, timesteps=1, out=10, leak_shift=0, reset=Reset.NONE, s
     return network, random_codes((1, *network.shape), network.input_coding, 0.6, generator)
 
 
+def sums(seed, *, timesteps=1, out=10, leak_shift=0, reset=Reset.NONE):
+    """A convolution, one that is added to it from the picture, one of both maps, and a readout of both."""
+    generator = torch.Generator().manual_seed(seed)
+    coding = Coding(window=12, tau=4, nearest=True)
+    layers = (
+        neurons(generator, out, 3, (1, 1), -4, name="first", coding=coding, reset=reset, leak_shift=leak_shift),
+        neurons(generator, out, 3, (3, 3), -4, name="picture", padding=1, pool=2, source=0, partial=True,
+                leak_shift=leak_shift),
+        neurons(generator, out, out, (1, 1), -4, name="same", pool=2, partial=True),
+        neurons(generator, out, out, (3, 3), -5, name="second", padding=1, pool=2, coding=coding, reset=reset),
+        neurons(generator, 18, out, (4, 6), -4, name="beside", source=1, partial=True),
+        neurons(generator, 18, out, (2, 3), -4, name="readout", readout=True))
+    network = Network(name="sums", shape=(3, 4, 6), input_coding=Coding(window=6, tau=1), timesteps=timesteps,
+                      layers=layers)
+    return network, random_codes((1, *network.shape), network.input_coding, 0.6, generator)
+
+
 async def write(ctx, port, address, data):
     ctx.set(port.address, address)
     ctx.set(Value.cast(port.data), data)
@@ -178,6 +195,9 @@ def expected_emissions(network, codes, cfg):
     steps = []
     for timestep in range(network.timesteps):
         for fields, maps, tiling in zip(descriptors, traced.maps, tilings(network, cfg)):
+            if fields["partial"]:
+                steps.append([])
+                continue
             words = [packed(word) for word in emitted(maps[:, timestep], tiling)[0].tolist()]
             places = [fields["output_base"] + pixel * fields["output_words"] + (first + lane) // LANES
                       for first, columns in zip(accumulate(tiling.groups, initial=0), tiling.groups)
@@ -203,6 +223,22 @@ def expected_emissions(network, codes, cfg):
         "walkers", "a group for all walkers", "recall", "walkers that recall"])
 def test_matches_model(cfg, settings):
     network, codes = convolutions(**settings)
+    expected, traced = expected_emissions(network, codes, cfg)
+    assert all(int(counter[0, -1].sum()) > 20 for counter in traced.counters.values())
+    got, logits, activity = ran(network, codes[0], cfg)
+    for n, (step, wanted) in enumerate(zip(got, expected, strict=True)):
+        assert step == wanted, f"timestep {1 + n // len(network.layers)}, layer {n % len(network.layers)}"
+    assert logits == traced.logits[0, -1].tolist()
+    assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
+
+
+@pytest.mark.parametrize("cfg, settings", [
+    (CFG, dict(seed=1)), (PAIR, dict(seed=2, out=33)), (DOUBLE, dict(seed=4, timesteps=2, reset=Reset.SUBTRACT)),
+    (FOUR, dict(seed=3, timesteps=3, leak_shift=1, reset=Reset.ZERO))],
+    ids=["one tile", "column groups", "timesteps", "walkers"])
+def test_adds_what_layers_before_have_left(cfg, settings):
+    network, codes = sums(**settings)
+    cfg = replace(cfg, layers=6, rows=2000, spike_words=300, state_words=1024, parameter_words=64)
     expected, traced = expected_emissions(network, codes, cfg)
     assert all(int(counter[0, -1].sum()) > 20 for counter in traced.counters.values())
     got, logits, activity = ran(network, codes[0], cfg)
