@@ -202,7 +202,7 @@ class Core(wiring.Component):
             pool.i.valid.eq(fire.o.valid & ~layer.readout & ~layer.partial),
             readout.i.payload.eq(fire.o.payload),
             readout.i.valid.eq(fire.o.valid & layer.readout),
-            fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready | layer.partial)),
+            fire.o.ready.eq(Mux(layer.readout, readout.i.ready, pool.i.ready)),
         ]
         wiring.connect(m, fire.states, states.write)
         wiring.connect(m, readout.o, wiring.flipped(self.logits))

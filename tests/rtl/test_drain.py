@@ -22,11 +22,12 @@ class Shape:
     lines: int = 1
     pool: int = 1
     stateful: bool = False
+    adds: bool = False
     walkers: int = 1
 
     def descriptor(self):
-        return {"walker_shift": exact_log2(self.walkers),
-                "stateful": self.stateful, "output_channels": self.out, "output_words": -(-self.out // 16),
+        return {"walker_shift": exact_log2(self.walkers), "stateful": self.stateful, "adds": self.adds,
+                "output_channels": self.out, "output_words": -(-self.out // 16),
                 "output_pixels": self.pixels, "output_width": self.pixels // self.lines,
                 "pool_area": self.pool ** 2, "output_base": OUTPUT_BASE,
                 "parameter_base": PARAMETER_BASE, "start_base": START_BASE, "state_base": STATE_BASE,
@@ -69,6 +70,7 @@ def expected_beats(shape, charges, cfg, fresh):
     words = -(-shape.out // 16)
     group_columns, group_beats = cfg.group_columns // shape.walkers, cfg.group_beats // shape.walkers
     groups = -(-shape.out // group_columns)
+    keeps = shape.stateful and (shape.adds or not fresh)
     for (group, pixel, window_pixel, walker), columns in zip(turns(shape, cfg), charges, strict=True):
         channels = min(group_columns, shape.out - group * group_columns)
         for index in range(-(-channels // cfg.encoders)):
@@ -79,7 +81,7 @@ def expected_beats(shape, charges, cfg, fresh):
             state_address = STATE_BASE + len(beats)
             beats.append({
                 "charges": columns[first:first + cfg.encoders],
-                "states": state(cfg, state_address) if shape.stateful and not fresh else [0] * cfg.encoders,
+                "states": state(cfg, state_address) if keeps else [0] * cfg.encoders,
                 "parameters": parameter(cfg, (START_BASE if fresh else PARAMETER_BASE) + group * group_beats + index),
                 "lanes": (1 << lanes) - 1,
                 "index": walker * group_beats + index,
@@ -220,6 +222,16 @@ def test_in_the_first_timestep_states_are_zero_and_biases_those_of_the_start(sta
     got, = drained(shape, charges, len(expected), fresh=fresh)
     assert got == expected
     assert all(not any(beat["states"]) for beat in got)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_the_layer_before_left_is_there_in_every_timestep(fresh):
+    shape = Shape(stateful=True, adds=True)
+    charges = random_charges(shape, CFG)
+    expected = expected_beats(shape, charges, CFG, fresh)
+    got, = drained(shape, charges, len(expected), fresh=fresh)
+    assert got == expected
+    assert all(any(beat["states"]) for beat in got)
 
 
 @pytest.mark.parametrize("stall", [0, 2])
