@@ -240,7 +240,8 @@ class ProcessorConfig:
 
 
 STREAM = ProcessorConfig(columns=64, tiles=2, walkers=2, rows=10240, encoders=16, span=4, spike_words=8192,
-                         state_words=18432, charge_words=4096, parameter_words=512, classes=16, memory_width=128)
+                         state_words=18432, charge_words=4096, parameter_words=512, layers=32, classes=16,
+                         memory_width=128)
 PRESETS = {
     # One small tile: fits the smallest boards and runs the digits networks.
     "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
@@ -249,7 +250,7 @@ PRESETS = {
     "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2, walkers=2),
     # The 128 columns of the processor of CAT, with room for networks on pictures of 28 x 28 or 32 x 32 pixels.
     "large": ProcessorConfig(columns=32, tiles=4, rows=16384, encoders=16, span=2, walkers=4, spike_words=8192,
-                             state_words=16384, charge_words=4096, parameter_words=256, classes=16),
+                             state_words=16384, charge_words=4096, parameter_words=256, layers=32, classes=16),
     # 128 columns and a memory, for networks as large as VGG-16 on pictures of 32 x 32 pixels: two column groups of its
     # largest layers, 4608 rows each, beside small layers that stay.
     "stream": STREAM,

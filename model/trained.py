@@ -17,8 +17,8 @@ from .config import CODE_WIDTH, GRAINS
 from .network import Coding, NetworkError, nearest_map, sums
 from .quantise import largest_magnitude, pack, unpack, weight_codes, weight_values
 
-__all__ = ["VERSION", "PICTURE", "NORM_EPSILON", "LayerSpec", "ConvSpec", "LinearSpec", "IdentitySpec", "ExitSpec",
-           "Header", "Trained", "save", "load"]
+__all__ = ["VERSION", "PICTURE", "NORM_EPSILON", "LayerSpec", "ConvSpec", "LinearSpec", "IdentitySpec", "AnySpec",
+           "ExitSpec", "Header", "Trained", "save", "load"]
 
 VERSION = 1
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..network import Coding, NetworkError
-from ..trained import ConvSpec, LinearSpec
+from ..trained import AnySpec, ConvSpec, IdentitySpec, LinearSpec
 
 __all__ = ["Recipe", "RECIPES", "recipe", "tuning"]
 
@@ -73,7 +73,7 @@ class Recipe:
     name: str
     dataset: str = "digits"
     shape: tuple[int, int, int] = (1, 8, 8)
-    layers: tuple[ConvSpec | LinearSpec, ...]
+    layers: tuple[AnySpec, ...]
     input_coding: Coding = Coding(window=24, tau=4, nearest=True)
     coding: Coding
     timesteps: int = 1
@@ -126,6 +126,28 @@ def convolutions(*channels: int | str, classes: int = 10) -> tuple[ConvSpec | Li
     return *made, LinearSpec(name="readout", channels=classes)
 
 
+def residual(*channels: int, blocks: int, classes: int = 10) -> tuple[AnySpec, ...]:
+    """A ResNet for small pictures (He et al., CVPR 2016): a convolution, for each of ``channels`` so many ``blocks`` of
+    two convolutions and a shortcut, and a readout.
+
+    Where the channels change, the first convolution of a block takes every second pixel, and the shortcut is a
+    convolution of one tap that does the same.
+    """
+    made, before = [ConvSpec(name="conv", channels=channels[0], kernel=3, padding=1, batch_norm=True)], channels[0]
+    for number, wide in enumerate(each for each in channels for _ in range(blocks)):
+        name, source, stride = f"block{number + 1}", made[-1].name, 1 if wide == before else 2
+        if stride == 1:
+            skip = IdentitySpec(name=f"{name}_skip", channels=wide, source=source)
+        else:
+            skip = ConvSpec(name=f"{name}_skip", channels=wide, kernel=1, stride=2, source=source, partial=True,
+                            batch_norm=True)
+        made += [ConvSpec(name=f"{name}_in", channels=wide, kernel=3, stride=stride, padding=1, batch_norm=True), skip,
+                 ConvSpec(name=f"{name}_out", channels=wide, kernel=3, padding=1, batch_norm=True)]
+        before = wide
+    made[-1] = made[-1].model_copy(update={"pool": 2})
+    return *made, LinearSpec(name="readout", channels=classes)
+
+
 DIGITS = convolutions(16, 16, "pool", 32, "pool")
 SMALL = convolutions(32, 32, "pool", 64, 64, "pool", 128, "pool")
 # The earliest of several spikes is not the largest of several rates: what is converted has no pooling.
@@ -133,6 +155,7 @@ STRIDED = convolutions(32, 32, "stride", 64, 64, "stride", 128, "stride")
 MEDIUM = convolutions(32, 32, "pool", 64, 64, "pool", 128, 128, "pool")
 VGG16 = convolutions(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool",
                      512, 512, 512, "pool")
+RESNET20 = residual(16, 32, 64, blocks=3)
 
 TTFS = Coding(window=24, tau=4, nearest=True)
 # Conversion-aware training in its three stages (CAT: Lew et al., DAC 2022), whole pixels, no picture turned.
@@ -177,6 +200,10 @@ RECIPES = {made.name: made for made in (
            start_from="cifar10-vgg16-ttfs", **CAT | {
                "batch": 256, "rate": 0.005, "clip_from": 0.0, "quantise_from": 0.0, "spike_from": 0.0,
                "freeze_from": 0.0, "shift": 3.0}),
+    # A sum of several maps is clipped from the start; without that, it would grow from block to block.
+    Recipe(name="cifar10-resnet20-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=RESNET20, epochs=16, momentum=0.9,
+           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {
+               "rate": 0.1, "clip_from": 0.0, "quantise_from": 0.5, "spike_from": 0.6, "shift": 4.0}),
     # For a graphics card, or for a week.
     Recipe(name="cifar10-vgg16-lif", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=100, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **LIF,
@@ -189,7 +216,7 @@ RECIPES = {made.name: made for made in (
 )}
 
 
-def tuning(chosen: Recipe, name: str, layers: tuple[ConvSpec | LinearSpec, ...], epochs: int) -> Recipe:
+def tuning(chosen: Recipe, name: str, layers: tuple[AnySpec, ...], epochs: int) -> Recipe:
     """A few epochs of ``chosen`` as it ends, at a tenth of its rate, for a network with other ``layers``."""
     return replace(chosen, name=name, layers=layers, epochs=epochs, start_from=chosen.name, rate=chosen.rate / 10,
                    clip_from=0.0, quantise_from=0.0, spike_from=0.0, freeze_from=0.0, unroll_from=0.0)
