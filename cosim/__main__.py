@@ -10,6 +10,7 @@ from rich.console import Console
 
 from model import page, record
 from model.config import PRESETS
+from model.supply import Pace
 from model.trained import save
 
 from . import cycles, papers, performance, soak, sparsity, speed, streaming
@@ -38,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", type=int, metavar="N", default=JOBS, help="processes (default: %(default)s)")
     command.add_argument("--cluster", metavar="ADDRESS",
                          help="run everything on the workers of this Dask scheduler, such as tcp://host:8786")
+    command.add_argument("--latency", type=int, metavar="CYCLES", default=0,
+                         help="of the memory that weights come from, beyond those of an ideal one (default: 0)")
+    command.add_argument("--pause", type=int, metavar="CYCLES", default=0,
+                         help="of that memory, between two beats (default: 0)")
     command.set_defaults(run=run_compare)
 
     command = commands.add_parser("cycles", help=cycles.__doc__, description=cycles.__doc__)
@@ -145,7 +150,8 @@ def run_compare(args) -> bool:
             raise ValueError(f"--image takes NETWORK=FILE, not {option!r}")
         files[name] = Path(file)
     return compare(args.networks or list(NETWORKS), config=args.config, images=args.images, waves=args.waves,
-                   image_files=files, out=args.out, recorded=args.record, jobs=args.jobs, cluster=args.cluster)
+                   image_files=files, out=args.out, recorded=args.record, jobs=args.jobs, cluster=args.cluster,
+                   memory=Pace(latency=args.latency, pause=args.pause))
 
 
 def main(argv: list[str] | None = None) -> int:

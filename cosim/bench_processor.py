@@ -20,6 +20,7 @@ from model.config import ProcessorConfig
 from model.convert import convert
 from model.image import Image
 from model.network import Exit, Rule
+from model.supply import Pace
 from model.trained import load
 
 
@@ -31,7 +32,8 @@ async def every_number_agrees(dut):
     network = convert(load(job["network"]))
     codes, labels = test_pictures(network, max(job["indices"]) + 1)
     codes = codes[job["indices"]]
-    golden = processor.trace(network, codes, cfg)
+    memory = Pace(**job["memory_pace"])
+    golden = processor.trace(network, codes, cfg, memory=memory)
     decision = processor.decide(network, golden)
 
     host = Host(dut, cfg)
@@ -47,7 +49,7 @@ async def every_number_agrees(dut):
         index = job["indices"][position]
         try:
             result = await host.run(codes[position].numpy())
-            difference = first_difference(expected_result(decision, position), result)
+            difference = first_difference(expected_result(decision, position), result, memory)
         except HostError as error:
             result, difference = None, str(error)
         if difference is not None:
@@ -65,7 +67,7 @@ async def every_number_agrees(dut):
         """Run every picture through the policy; what it costs, and the timesteps it names."""
         policy = convert(load(job["policy"]))
         codes = test_pictures(policy, max(job["indices"]) + 1)[0][job["indices"]]
-        decision = processor.run(policy, codes, cfg)
+        decision = processor.run(policy, codes, cfg, memory=memory)
         await host.load_image(Image.from_bytes(Path(job["policy_image"]).read_bytes()))
         results = [await check(position, decision, policy, codes) for position in range(len(codes))]
         return [result.counters for result in results], [result.class_index + 1 for result in results]

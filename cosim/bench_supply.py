@@ -1,13 +1,14 @@
 """The exported processor while its weights come from a memory: random networks, bus errors, weights that were changed.
 
-Parameters: ``cfg``, the fields of the configuration; ``seeds``, the random networks; ``exact``, whether the memory is
-ideal, so that its cycles are predicted. What the memory holds is :func:`content`.
+Parameters: ``cfg``, the fields of the configuration; ``seeds``, the random networks; ``pace``, the fields of that of
+the memory, or none if it is random, and no cycles are predicted. What the memory holds is :func:`content`.
 """
 
 from dataclasses import replace
 
 import cocotb
 import torch
+from torch import Tensor
 
 from cosim.bench_system import fails_with
 from cosim.host import Host, HostError
@@ -20,6 +21,7 @@ from model.config import SIGN_BIT, ProcessorConfig, Target
 from model.image import Image
 from model.network import Network
 from model.residence import residences
+from model.supply import IDEAL, Pace
 from tests.networks import Case, seeded
 
 __all__ = ["chosen", "content"]
@@ -63,12 +65,19 @@ async def begin(dut) -> tuple[Host, ProcessorConfig, list[Image]]:
     return host, cfg, content(parameters()["seeds"], cfg)[0]
 
 
+def memory() -> Pace | None:
+    """The memory of this bench; none if its pace is random."""
+    return None if parameters()["pace"] is None else Pace(**parameters()["pace"])
+
+
+def expected(network: Network, codes: Tensor, cfg: ProcessorConfig) -> processor.Decision:
+    """What the model says, with the memory of this bench."""
+    return processor.run(network, codes, cfg, memory=memory() or IDEAL)
+
+
 async def difference(host, case, decision, index=0) -> str | None:
     """Run a picture; where it differs from the model."""
-    expected = expected_result(decision, index)
-    if not parameters()["exact"]:
-        del expected["layer cycles"], expected["cycles"]["cycles"], expected["cycles"]["fire_cycles"]
-    return first_difference(expected, await host.run(case.codes[index].numpy()))
+    return first_difference(expected_result(decision, index), await host.run(case.codes[index].numpy()), memory())
 
 
 @cocotb.test()
@@ -78,7 +87,7 @@ async def random_networks_agree(dut):
     for seed, image in zip(parameters()["seeds"], images):
         case = chosen(seed)
         assert any(fields["streamed"] for fields in image.descriptors)
-        decision = processor.run(case.network, case.codes, cfg)
+        decision = expected(case.network, case.codes, cfg)
         await host.load_image(image)
         for index in range(len(case.codes)):
             try:
@@ -94,7 +103,7 @@ async def random_networks_agree(dut):
 async def a_run_that_fails_leaves_nothing_behind(dut):
     host, cfg, images = await begin(dut)
     case, image = chosen(parameters()["seeds"][0]), images[0]
-    decision = processor.run(case.network, case.codes, cfg)
+    decision = expected(case.network, case.codes, cfg)
     weights = sum(len(section.entries) for section in image.sections if section.target == Target.MEMORY)
     provoked = 0
     # Nothing of it lies in the memory; all but the last beat does.
@@ -125,5 +134,5 @@ async def a_weight_that_was_changed_in_the_memory_is_found(dut):
     first = next(fields["weight_base"] for fields in image.descriptors if fields["streamed"])
     there = next(fields["weight_base"] for fields in other.descriptors if fields["streamed"])
     await host.load_image(image.moved(there - first))
-    assert await difference(host, case, processor.run(case.network, case.codes, cfg)) is not None
-    assert await difference(host, case, processor.run(changed(case, cfg), case.codes, cfg)) is None
+    assert await difference(host, case, expected(case.network, case.codes, cfg)) is not None
+    assert await difference(host, case, expected(changed(case, cfg), case.codes, cfg)) is None

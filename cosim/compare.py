@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from model.config import SILENT, ProcessorConfig, preset
 from model.convert import convert
 from model.image import Image
 from model.network import Exit, Network, Rule
+from model.supply import IDEAL, Pace
 from model.trained import load
 from rtl.processor import Processor
 from rtl.verilog import export
@@ -26,7 +27,7 @@ from rtl.verilog import export
 from . import report
 from .memory import BEATS, SYSTEM, laid, system
 from .pictures import test_pictures
-from .results import QUANTITIES, Agreement, NetworkResult, Picture, Raster, Results, SweepPoint
+from .results import NEAR_QUANTITIES, QUANTITIES, Agreement, NetworkResult, Picture, Raster, Results, SweepPoint
 from .shards import RETRIES, Outcome, Shard, cut, digest, run, workers
 from .simulator import Simulation
 
@@ -73,13 +74,15 @@ class Job:
     def budget_images(self) -> int:
         return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 and not self.policy else 0
 
-    def shards(self, verilog: str, top: str, cfg: ProcessorConfig, waves: bool, count: int) -> list[Shard]:
+    def shards(self, verilog: str, top: str, cfg: ProcessorConfig, memory: Pace, waves: bool,
+               count: int) -> list[Shard]:
         """At most ``count`` pieces of this job, in the order of its pictures."""
         made = []
         for piece in cut(self.indices, self.budget_images, count):
             folder = self.folder / f"{piece['indices'][0]}-{piece['indices'][-1]}"
+            parameters = {**piece, "cfg": cfg.as_dict(), "memory_pace": asdict(memory)}
             made.append(Shard(verilog=verilog, top=top, waves=waves, files=self.files, folder=folder.absolute(),
-                              parameters={**piece, "cfg": cfg.as_dict()}, project=digest()))
+                              parameters=parameters, project=digest()))
         return made
 
     def steps(self, shard: Shard) -> int:
@@ -89,7 +92,7 @@ class Job:
 
 def compare(names: list[str], *, config: str = "default", images: int | None = None, waves: int | None = None,
             image_files: dict[str, Path] | None = None, out: Path = ROOT / "build" / "compare", recorded: bool = False,
-            jobs: int = JOBS, cluster: str | None = None, console: Console | None = None) -> bool:
+            jobs: int = JOBS, cluster: str | None = None, memory: Pace = IDEAL, console: Console | None = None) -> bool:
     """Run networks on the exported Verilog, over the bus, and hold every number against the golden model.
 
     Parameters
@@ -113,6 +116,8 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
         Processes of this machine.
     cluster : str, optional
         Address of a Dask scheduler, such as ``tcp://host:8786``, whose workers run everything instead.
+    memory : Pace
+        Of the memory that weights come from; where it is not ideal, the cycles of a picture are predicted within 1 %.
 
     Returns
     -------
@@ -129,6 +134,11 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     out.mkdir(parents=True, exist_ok=True)
     if jobs < 1:
         raise ValueError(f"--jobs must be at least 1, not {jobs}")
+    for name, cycles in asdict(memory).items():
+        if cycles < 0:
+            raise ValueError(f"--{name} must be at least 0, not {cycles}")
+    if memory != IDEAL and not cfg.memory_width:
+        raise ValueError(f"--latency and --pause are those of a memory, which configuration {config} does without")
     if waves is not None and cluster:
         raise ValueError("--waves stay on the machine of their worker: leave --cluster out")
     works = [_job(name, cfg, images, waves, image_files or {}, out) for name in names]
@@ -148,7 +158,7 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
                 Simulation(verilog, top, waves=waves is not None)
 
         each = -(-count // len(works))
-        pieces = {job.name: job.shards(verilog, top, cfg, waves is not None, each) for job in works}
+        pieces = {job.name: job.shards(verilog, top, cfg, memory, waves is not None, each) for job in works}
         outcomes = _run(works, pieces, client, console)
     failures = [next(outcome for outcome in its if outcome.disagreement) for its in outcomes.values()
                 if any(outcome.disagreement for outcome in its)]
@@ -162,8 +172,9 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
             console.print(f"waves of picture {waves}: {job.folder / f'{waves}-{waves}' / 'dump.vcd'}")
     results = Results(command=_command(), commit=_commit(), config=config,
                       columns=cfg.group_columns, walkers=cfg.walkers,
+                      latency=memory.latency, pause=memory.pause,
                       verilog_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
-                      networks=tuple(_result(job, cfg, outcomes[job.name]) for job in works))
+                      networks=tuple(_result(job, cfg, memory, outcomes[job.name]) for job in works))
     report.write(results, out)
     if recorded:
         for network in results.networks:
@@ -252,7 +263,7 @@ def _seen(shard: Shard) -> int:
     return sum(len(line.get("cycles", "1")) for line in shard.lines() if "cycles_per_second" not in line)
 
 
-def _result(job: Job, cfg: ProcessorConfig, outcomes: list[Outcome]) -> NetworkResult:
+def _result(job: Job, cfg: ProcessorConfig, memory: Pace, outcomes: list[Outcome]) -> NetworkResult:
     network, lines = job.network, [line for outcome in outcomes for line in outcome.lines]
     pictures = tuple(Picture(**line["picture"]) for line in lines if "picture" in line)
     speed = statistics.fmean(line["cycles_per_second"] for line in lines if "cycles_per_second" in line)
@@ -274,7 +285,8 @@ def _result(job: Job, cfg: ProcessorConfig, outcomes: list[Outcome]) -> NetworkR
         golden_accuracy=(decision.classes == labels).double().mean().item(),
         rtl_accuracy=statistics.fmean(picture.class_index == picture.label for picture in pictures),
         # The bench stops at the first difference, so every picture that has a line agreed in everything.
-        agreement={name: Agreement(equal=len(pictures), of=len(job.indices)) for name in QUANTITIES},
+        agreement={name: Agreement(equal=len(pictures), of=len(job.indices))
+                   for name in (QUANTITIES if memory == IDEAL else NEAR_QUANTITIES)},
         timesteps=network.timesteps,
         slots=max((layer.coding.window for layer in network.layers if not layer.readout), default=1),
         exit_rule="policy" if job.policy else network.exit.rule.name.lower(),
@@ -296,7 +308,7 @@ def _summary(results: Results, network: NetworkResult) -> dict:
     """What is kept of a network: all but its single pictures."""
     kept = network.model_dump(mode="json", exclude={"pictures", "rasters", "sweep", "simulated_cycles_per_second"})
     return {"config": results.config, "columns": results.columns, "walkers": results.walkers,
-            "verilog_sha256": results.verilog_sha256, **kept}
+            "latency": results.latency, "pause": results.pause, "verilog_sha256": results.verilog_sha256, **kept}
 
 
 def _sweep(network: Network, golden: processor.Trace, labels, cycles_after) -> tuple[SweepPoint, ...]:
@@ -327,16 +339,16 @@ def _rasters(job: Job, golden: processor.Trace, decision: processor.Decision, la
 
 
 def _raster(job: Job, golden: processor.Trace, decision: processor.Decision, labels, position: int) -> Raster:
-    spiking = [layer for layer in job.network.layers if not layer.readout]
+    hidden = [(layer.name, codes) for layer, codes in zip(job.network.layers, golden.maps) if not layer.partial]
     timesteps = int(decision.timesteps[position])
     spikes = []
-    for codes in golden.maps:
+    for _, codes in hidden:
         flat = codes[position, :timesteps].flatten(1)
         spikes.append(tuple((int(k) + 1, int(flat[k, neuron]), int(neuron))
                             for k, neuron in (flat != SILENT).nonzero()))
     return Raster(index=job.indices[position], label=int(labels[position]), class_index=int(decision.classes[position]),
-                  timesteps=timesteps, layers=tuple(layer.name for layer in spiking), spikes=tuple(spikes),
-                  neurons=tuple(int(codes[0, 0].numel()) for codes in golden.maps))
+                  timesteps=timesteps, layers=tuple(name for name, _ in hidden), spikes=tuple(spikes),
+                  neurons=tuple(int(codes[0, 0].numel()) for _, codes in hidden))
 
 
 def _commit() -> str:

@@ -4,7 +4,7 @@ import html
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,7 +19,7 @@ from rich.text import Text
 from model import page
 from model.page import BLUE, GREY, METADATA, ORANGE
 
-from .results import QUANTITIES, NetworkResult, Raster, Results
+from .results import NetworkResult, Raster, Results
 
 __all__ = ["table", "write"]
 
@@ -101,10 +101,10 @@ def _rows(network: NetworkResult) -> list[Row]:
     rows = [Row(label="images", text=_number(network.images)),
             Row(label="golden accuracy", text=_percent(network.golden_accuracy)),
             Row(label="RTL accuracy", text=_percent(network.rtl_accuracy), ends=True)]
-    for quantity in QUANTITIES:
-        agreement = network.agreement[quantity]
+    for quantity, agreement in network.agreement.items():
         rows.append(Row(label=f"agreement in {quantity}", equal=agreement.equal == agreement.of,
-                        text=f"{_number(agreement.equal)} of {_number(agreement.of)}", ends=quantity == QUANTITIES[-1]))
+                        text=f"{_number(agreement.equal)} of {_number(agreement.of)}"))
+    rows[-1] = replace(rows[-1], ends=True)
     return rows + [
         Row(label="average timesteps", text=f"{network.average_timesteps:.2f} of {network.timesteps}"),
         Row(label="cycles per image, minimum", text=_number(network.cycles_min)),

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["QUANTITIES", "Agreement", "Picture", "SweepPoint", "Raster", "NetworkResult", "Results"]
+__all__ = ["QUANTITIES", "NEAR_QUANTITIES", "Agreement", "Picture", "SweepPoint", "Raster", "NetworkResult", "Results"]
 
 # What model and gateware must agree on, for every picture.
 QUANTITIES = ("class", "exit timestep", "logits", "signatures", "counters", "cycles", "layer cycles")
+# The same where weights come from a memory that is not ideal.
+NEAR_QUANTITIES = (*QUANTITIES[:-2], "cycles, within 1 %")
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -100,5 +102,7 @@ class Results(_Strict):
     config: str                         # preset
     columns: Count                      # of all tiles
     walkers: Count
+    latency: Count                      # of the memory: cycles, beyond those of an ideal one
+    pause: Count                        # of the memory: cycles between two beats
     verilog_sha256: str
     networks: tuple[NetworkResult, ...]

@@ -118,7 +118,9 @@ def run(shard: Shard) -> Outcome:
         (folder / name).write_bytes(content)
     # The two files of a network go by one name.
     named = {name: str((folder / name).absolute()) for name in {Path(name).stem for name in shard.files} - {"memory"}}
-    plusargs = [f"+memory={(folder / 'memory').absolute()}"] if "memory" in shard.files else []
+    plusargs = [f"+{name}={cycles}" for name, cycles in shard.parameters["memory_pace"].items()]
+    if "memory" in shard.files:
+        plusargs.append(f"+memory={(folder / 'memory').absolute()}")
     progress, disagreement = paths.values()
     parameters = {**shard.parameters, **named, "progress": str(progress.absolute()),
                   "disagreement": str(disagreement.absolute())}

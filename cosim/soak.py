@@ -83,7 +83,7 @@ def soak(networks: int, first: int, out: Path, console: Console) -> dict:
                 memory = folder / "memory"
                 memory.write_bytes(content(batch, cfg)[1])
                 plusargs.append(f"+memory={memory.absolute()}")
-            simulation.run(bench, folder, plusargs=plusargs, parameters={"cfg": fields, "seeds": batch, "exact": True},
+            simulation.run(bench, folder, plusargs=plusargs, parameters={"cfg": fields, "seeds": batch, "pace": {}},
                            test="random_networks_agree")
             console.print(f"{name}: {begin + len(batch)} of {len(its)} networks agree, the last is {batch[-1]}",
                           highlight=False)

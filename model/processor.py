@@ -14,7 +14,7 @@ from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
 from .residence import residences
 from .signature import INITIAL, sign_logits, sign_words
-from .supply import Supply
+from .supply import IDEAL, Pace, Supply
 from .tile import integrate
 from .tiling import Tiling, tilings
 from .walker import spike_count, synapses, words
@@ -198,7 +198,7 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
                       counters=state.counters + counted, silent=False, fresh=False)
 
 
-def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: bool = False,
+def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, memory: Pace = IDEAL, keep_maps: bool = False,
           batch: int = 128) -> Trace:
     """Run all timesteps of ``network``.
 
@@ -208,6 +208,8 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
         Input spikes, the same in every timestep.
     cfg : ProcessorConfig
         Decides how the tiles share a layer, and with that counters, cycles and signatures.
+    memory : Pace
+        Of the memory that weights come from, if they do not fit in the tiles.
     keep_maps : bool
         Return the spikes of every layer.
     batch : int
@@ -228,7 +230,7 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
     if len(outside):
         raise NetworkError(f"network {network.name} reads slots below {window}, or {SILENT} for silence, "
                            f"found {int(outside[0])}")
-    parts = [_trace(network, part, cfg, keep_maps) for part in codes.split(batch)]
+    parts = [_trace(network, part, cfg, memory, keep_maps) for part in codes.split(batch)]
     return Trace(logits=torch.cat([part.logits for part in parts]),
                  counters={name: torch.cat([part.counters[name] for part in parts]) for name in COUNTERS},
                  cycles={name: torch.cat([part.cycles[name] for part in parts]) for name in CYCLES},
@@ -236,7 +238,7 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, keep_maps: b
                  maps=tuple(torch.cat(maps) for maps in zip(*(part.maps for part in parts))))
 
 
-def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: bool) -> Trace:
+def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, memory: Pace, keep_maps: bool) -> Trace:
     states = [start(len(codes), layer, emits) for layer, emits in zip(network.layers, network.maps()[1:])]
     tiled = tilings(network, cfg)
     grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
@@ -244,7 +246,7 @@ def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, keep_maps: boo
     before = [index - 1 if network.adds(index) else network.sum_of(index)[-1] for index in range(len(network.layers))]
     history = []
     homes = residences(network, cfg)
-    supply = Supply(len(codes), cfg) if any(home.streamed for home in homes) else None
+    supply = Supply(len(codes), cfg, memory) if any(home.streamed for home in homes) else None
     weighing = 0 if network.exit.rule == Rule.BUDGET else weighing_cycles(network.classes)
     for timestep in range(1, network.timesteps + 1):
         for index, (layer, source) in enumerate(zip(network.layers, network.sources)):

@@ -1,4 +1,4 @@
-"""When column groups come from an ideal memory, which answers two cycles later and gives a beat a cycle.
+"""When column groups come from a memory; from an ideal one, the first beat comes two cycles later, and one a cycle.
 
 The twin of :mod:`rtl.supply`. A group is asked for when the one before has been, and when the one before that has been
 released. Its beats follow those of the one before, or its request after a latency:
@@ -13,12 +13,14 @@ no more than ``PLACES`` of them before they come:
     come  = max(asked + latency, come of the granule before) + its beats
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from .config import LANES, ProcessorConfig
 
-__all__ = ["Supply"]
+__all__ = ["Pace", "IDEAL", "Supply"]
 
 # Groups that the tiles hold at a time.
 HALVES = 2
@@ -34,6 +36,26 @@ FOUND = 2
 PLACES = 16
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast a memory is.
+
+    Parameters
+    ----------
+    latency : int
+        Cycles that an answer takes longer than that of an ideal memory. As long as sixteen bursts of sixteen beats
+        hide it, the prediction is exact.
+    pause : int
+        Cycles between two beats.
+    """
+
+    latency: int = 0
+    pause: int = 0
+
+
+IDEAL = Pace()
+
+
 class Supply:
     """The groups of the runs of several images.
 
@@ -42,10 +64,12 @@ class Supply:
     images : int
     cfg : ProcessorConfig
         With a memory.
+    pace : Pace
     """
 
-    def __init__(self, images: int, cfg: ProcessorConfig):
+    def __init__(self, images: int, cfg: ProcessorConfig, pace: Pace = IDEAL):
         self.cfg = cfg
+        self.latency, self.every = LATENCY + pace.latency, 1 + pace.pause
         nothing = torch.zeros(images, dtype=torch.int64)
         self.named, self.asked, self.last_beat = nothing + NAMED - 1, nothing, nothing
         # Of every group; there is room for the first two from the start.
@@ -86,10 +110,10 @@ class Supply:
         beats, together = self.cfg.granule(walkers)
         self.asked = torch.maximum(self.asked + NEXT, self.released[self.groups] + RELEASED)
         self.groups += 1
-        free = self.last_beat + max(beats, self.rows)
+        free = self.last_beat + max(beats * self.every, self.rows)
         if fetched is None:
-            first = torch.maximum(self.asked + LATENCY + beats - 1, free)
-            self.last_beat = first + (-(-rows // together) - 1) * max(beats, together)
+            first = torch.maximum(self.asked + self.latency + (beats - 1) * self.every, free)
+            self.last_beat = first + (-(-rows // together) - 1) * max(beats * self.every, together)
         else:
             self._fetch(fetched, free, beats, together)
         self.rows = together
@@ -100,7 +124,7 @@ class Supply:
         count = fetched.sum(1, keepdim=True)
         last = (count - 1).clamp(min=0)
         most = int(last.max()) + 1
-        number, pace = torch.arange(most), max(beats, together)
+        number, pace = torch.arange(most), max(beats * self.every, together)
         words = fetched.shape[1] * together // LANES
         word = fetched.byte().argsort(dim=1, descending=True, stable=True)[:, :most] * together // LANES
         # Words that are looked at from one granule to the next, or to the end.
@@ -114,10 +138,11 @@ class Supply:
             # Each bound of a granule is one of all behind it.
             room[:, 0] = torch.maximum(room[:, 0], begin)
             before, asked = asked, (room - steps).cummax(1).values + steps
-            come = asked + LATENCY + beats - 1
+            come = asked + self.latency + (beats - 1) * self.every
             come[:, 0] = torch.maximum(come[:, 0], free)
             come = (come - number * pace).cummax(1).values + number * pace
-            begun = torch.maximum(asked + LATENCY, torch.cat([self.last_beat[:, None], come[:, :-1]], dim=1) + 1)
+            before_come = torch.cat([self.last_beat[:, None], come[:, :-1]], dim=1)
+            begun = torch.maximum(asked + self.latency, before_come + self.every)
             if before is not None and torch.equal(before, asked):
                 break
             taken = torch.cat([self.begun, begun], dim=1)

@@ -96,6 +96,12 @@ def test_weights_that_do_not_fit_come_from_the_memory(tmp_path, monkeypatch):
     image = Image.from_bytes((tmp_path / NETWORK / f"{NETWORK}.image").read_bytes())
     assert any(fields["streamed"] for fields in image.descriptors)
     assert (tmp_path / NETWORK / "memory").read_bytes() == image.memory() != b""
+    assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--latency", "50", "--pause", "1", "--out",
+                 str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    late, = results["networks"]
+    assert late["agreement"]["cycles, within 1 %"] == {"equal": 3, "of": 3} and results["latency"] == 50
+    assert late["cycles_min"] > network["cycles_max"]
 
 
 def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
@@ -130,6 +136,9 @@ def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
     (["compare", "--waves", "-1"], r"--waves must be at least 0, not -1"),
     (["compare", "--waves", "360"], r"the test split of digits has 360 pictures, 361 were asked for"),
     (["compare", "--config", "huge"], r"there is no configuration called 'huge'; there are tiny, default, large"),
+    (["compare", "--config", "stream", "--latency", "-1"], r"--latency must be at least 0, not -1"),
+    (["compare", "--pause", "1"],
+     r"--latency and --pause are those of a memory, which configuration default does without"),
     (["compare", "--image", "digits-ttfs"], r"--image takes NETWORK=FILE, not 'digits-ttfs'"),
     (["compare", "--image", "digits-ttfs=/nowhere/x.image"], r"/nowhere/x.image"),
     (["compare", NETWORK, NETWORK], r"each network can be compared once"),

@@ -86,7 +86,7 @@ def lif(**changes):
 
 def results(*networks):
     return Results(command="python -m cosim compare", commit="0123456789ab+", config="default", columns=64, walkers=1,
-                   verilog_sha256="c0ffee" * 10 + "abcd", networks=networks or (ttfs(), lif()))
+                   latency=0, pause=0, verilog_sha256="c0ffee" * 10 + "abcd", networks=networks or (ttfs(), lif()))
 
 
 def printed(width, *networks, **options):

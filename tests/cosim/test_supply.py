@@ -7,7 +7,8 @@ from cosim.soak import STREAMING, streaming_seeds
 from model.config import ProcessorConfig
 from model.residence import residences
 
-PACES = {"ideal": (), "slow": ("+latency=60", "+pause=3"), "random": ("+latency=9", "+jitter=40")}
+PACES = {"ideal": {}, "late": {"latency": 60}, "slow": {"latency": 30, "pause": 3}, "random": None}
+JITTER = ("+latency=9", "+jitter=40")
 NETWORKS = 6
 
 
@@ -32,7 +33,7 @@ def built(request, tmp_path_factory):
 @pytest.mark.parametrize("built", ["64 bits"], indirect=True)
 def test_a_memory_that_never_answers_costs_a_run_and_not_the_processor(built, tmp_path):
     simulation, _, told = built
-    passed = simulation.run("cosim.bench_unanswered", tmp_path, parameters={**told, "exact": False},
+    passed = simulation.run("cosim.bench_unanswered", tmp_path, parameters={**told, "pace": None},
                             plusargs=[f"+latency={1 << 30}"])
     assert len(passed) == 1
 
@@ -40,6 +41,8 @@ def test_a_memory_that_never_answers_costs_a_run_and_not_the_processor(built, tm
 @pytest.mark.parametrize("pace", PACES)
 def test_networks_that_do_not_fit_agree_and_a_run_that_fails_leaves_nothing_behind(built, pace, tmp_path):
     simulation, file, told = built
-    passed = simulation.run("cosim.bench_supply", tmp_path, parameters={**told, "exact": pace == "ideal"},
-                            plusargs=[f"+memory={file}", *PACES[pace]])
+    fields = PACES[pace]
+    plusargs = JITTER if fields is None else (f"+{name}={cycles}" for name, cycles in fields.items())
+    passed = simulation.run("cosim.bench_supply", tmp_path, parameters={**told, "pace": fields},
+                            plusargs=[f"+memory={file}", *plusargs])
     assert len(passed) == 3
