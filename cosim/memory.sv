@@ -3,7 +3,9 @@
 //   +memory=FILE      its content from address 0 on; the rest is zero
 //   +latency=CYCLES   from the acceptance of an address to the first beat: 2 and so many more (default: 0)
 //   +pause=CYCLES     between beats (default: 0)
-//   +jitter=CYCLES    by so many, at most, are both longer now and then, at random (default: 0)
+//   +response=CYCLES  from the last beat of a write to its response: 2 and so many more (default: 0)
+//   +jitter=CYCLES    by so many, at most, are all three longer now and then, at random; nor is what is offered always
+//                     accepted at once (default: 0)
 //   +result=FILE      where its content goes when the simulation ends
 //
 // A burst that leads beyond the memory is answered with DECERR, and changes nothing.
@@ -43,12 +45,13 @@ module memory #(
 
     // The first byte of a beat is its lowest.
     logic [WIDTH-1:0] content [BEATS];
-    int latency = 0, pause = 0, jitter = 0;
+    int latency = 0, pause = 0, response = 0, jitter = 0;
     string file;
 
     initial begin
         void'($value$plusargs("latency=%d", latency));
         void'($value$plusargs("pause=%d", pause));
+        void'($value$plusargs("response=%d", response));
         void'($value$plusargs("jitter=%d", jitter));
         for (int beat = 0; beat < BEATS; beat++) content[beat] = '0;
         if ($value$plusargs("memory=%s", file)) begin
@@ -73,6 +76,13 @@ module memory #(
         return $urandom_range(3) == 0 ? $urandom_range(jitter) : 0;
     endfunction
 
+    logic refuse_ar, refuse_aw, refuse_w;
+    always_ff @(posedge clk) begin
+        refuse_ar <= jitter != 0 && $urandom_range(3) == 0;
+        refuse_aw <= jitter != 0 && $urandom_range(3) == 0;
+        refuse_w <= jitter != 0 && $urandom_range(3) == 0;
+    end
+
     // Reads: bursts that were accepted, and the cycle from which on each may be answered.
     longint cycle;
     logic [31:0] addresses [QUEUE];
@@ -82,7 +92,7 @@ module memory #(
     logic [7:0] beat;
     int waiting;
     wire logic [31:0] read = addresses[first] / BYTES + 32'(beat);
-    assign arready = behind + 1'b1 != first;
+    assign arready = behind + 1'b1 != first && !refuse_ar;
 
     always_ff @(posedge clk) begin
         cycle <= cycle + 1;
@@ -119,13 +129,21 @@ module memory #(
     end
 
     // Writes: one burst at a time.
-    logic writing;
+    logic writing, answering;
     logic [31:0] write;
-    assign awready = !writing && !bvalid;
-    assign wready = writing;
+    int left;
+    assign awready = !writing && !answering && !bvalid && !refuse_aw;
+    assign wready = writing && !refuse_w;
 
     always_ff @(posedge clk) begin
         if (bready) bvalid <= 0;
+        if (answering) begin
+            left <= left - 1;
+            if (left == 0) begin
+                answering <= 0;
+                bvalid <= 1;
+            end
+        end
         if (awvalid && awready) begin
             writing <= 1;
             write <= awaddr / BYTES;
@@ -138,11 +156,13 @@ module memory #(
             write <= write + 1;
             if (wlast) begin
                 writing <= 0;
-                bvalid <= 1;
+                answering <= 1;
+                left <= response + late();
             end
         end
         if (rst) begin
             writing <= 0;
+            answering <= 0;
             bvalid <= 0;
         end
     end
