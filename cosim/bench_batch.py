@@ -1,7 +1,7 @@
 """The exported processor while it works through pictures in its memory by itself, and everything that can go wrong.
 
 Parameters: as of :mod:`cosim.bench_supply`. What the memory holds is :func:`orders`; where answers are to be
-found afterwards says :func:`answered`.
+found afterwards says :func:`answered`. It never answers a write to :func:`silent`.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,14 @@ from model.batch import Batch, laid_out
 from model.compiler import compile
 from model.config import ProcessorConfig
 
-__all__ = ["PICTURES", "orders", "answered"]
+__all__ = ["PICTURES", "orders", "answered", "silent"]
 
 # Of the two of a case, so that one comes after another and after itself.
 PICTURES = (0, 1, 1, 0)
 ERRORS = 24
 LIMIT = 1_000_000
+# Cycles that no run and no transfer of these batches takes.
+LONGEST = 50_000
 
 
 def orders(seeds: list[int], cfg: ProcessorConfig) -> list[Batch]:
@@ -59,6 +61,11 @@ def answered(batches: list[Batch], cfg: ProcessorConfig) -> list[Batch]:
     # A good one follows each error; what comes of the erroneous one lies before it.
     good = list(islice(again(batches), 2 * ERRORS))[1::2]
     return [*batches, *good, replace(cut_off(batches, cfg), pictures=batches[0].pictures - 1)]
+
+
+def silent(batches: list[Batch]) -> int:
+    """The address of writes that are never answered, behind all answers but those at the end of the memory."""
+    return next(islice(again(batches), 2 * ERRORS, None)).answer_address
 
 
 async def begin(dut) -> tuple[Host, ProcessorConfig, list[Batch]]:
@@ -162,3 +169,23 @@ async def every_error_ends_a_batch_and_leaves_nothing_behind(dut):
     assert set(provoked) == {"SETTINGS", "MEMORY", "LOAD", "CYCLES", "ABORTED"}
     await ClockCycles(dut.clk, 10)
     assert not dut.interrupt.value, "an interrupt is left over"
+
+
+@cocotb.test()
+async def a_write_that_is_never_answered_costs_batches_and_not_the_processor(dut):
+    host, _, batches = await begin(dut)
+    batch = replace(batches[0], answer_address=silent(batches))
+    await host.load_batch(batch)
+    await host.write("cycle_limit", LONGEST)
+    # The first batch waits for the response, the others for the channel.
+    for aborted in (False, True, False):
+        await host.start_batch(batch)
+        if aborted:
+            await FallingEdge(dut.busy)
+            await host.write("control", ABORT)
+        await fails_with(host, "ABORTED" if aborted else "CYCLES")
+        assert await host.read("batch_done") == [0]
+    # What needs no answer still runs.
+    await host.load_batch(batch)
+    await host.start()
+    await host.finish()

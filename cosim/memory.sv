@@ -3,9 +3,9 @@
 //   +memory=FILE      its content from address 0 on; the rest is zero
 //   +latency=CYCLES   from the acceptance of an address to the first beat: 2 and so many more (default: 0)
 //   +pause=CYCLES     between beats (default: 0)
-//   +response=CYCLES  from the last beat of a write to its response: 2 and so many more (default: 0)
-//   +jitter=CYCLES    by so many, at most, are all three longer now and then, at random; nor is what is offered always
-//                     accepted at once (default: 0)
+//   +jitter=CYCLES    by so many, at most, are both longer now and then, at random, and the response to a write later;
+//                     nor is everything accepted at once (default: 0)
+//   +silent=ADDRESS   of a burst that is written, but never answered (default: none)
 //   +result=FILE      where its content goes when the simulation ends
 //
 // A burst that leads beyond the memory is answered with DECERR, and changes nothing.
@@ -45,14 +45,15 @@ module memory #(
 
     // The first byte of a beat is its lowest.
     logic [WIDTH-1:0] content [BEATS];
-    int latency = 0, pause = 0, response = 0, jitter = 0;
+    int latency = 0, pause = 0, jitter = 0;
+    longint silent = -1;
     string file;
 
     initial begin
         void'($value$plusargs("latency=%d", latency));
         void'($value$plusargs("pause=%d", pause));
-        void'($value$plusargs("response=%d", response));
         void'($value$plusargs("jitter=%d", jitter));
+        void'($value$plusargs("silent=%d", silent));
         for (int beat = 0; beat < BEATS; beat++) content[beat] = '0;
         if ($value$plusargs("memory=%s", file)) begin
             automatic int descriptor = $fopen(file, "rb");
@@ -129,7 +130,7 @@ module memory #(
     end
 
     // Writes: one burst at a time.
-    logic writing, answering;
+    logic writing, answering, mute;
     logic [31:0] write;
     int left;
     assign awready = !writing && !answering && !bvalid && !refuse_aw;
@@ -137,7 +138,7 @@ module memory #(
 
     always_ff @(posedge clk) begin
         if (bready) bvalid <= 0;
-        if (answering) begin
+        if (answering && !mute) begin
             left <= left - 1;
             if (left == 0) begin
                 answering <= 0;
@@ -147,6 +148,7 @@ module memory #(
         if (awvalid && awready) begin
             writing <= 1;
             write <= awaddr / BYTES;
+            mute <= longint'(awaddr) == silent;
             bresp <= awaddr / BYTES + 32'(awlen) < BEATS ? OKAY : DECERR;
         end
         if (wvalid && wready) begin
@@ -157,7 +159,7 @@ module memory #(
             if (wlast) begin
                 writing <= 0;
                 answering <= 1;
-                left <= response + late();
+                left <= late();
             end
         end
         if (rst) begin
