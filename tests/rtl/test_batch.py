@@ -72,7 +72,9 @@ class World:
     async def runs(self, ctx):
         dut = self.dut
         while True:
-            await ctx.tick().until(dut.start)
+            *_, start = await ctx.tick().sample(dut.start)
+            if not start:
+                continue
             await idle(ctx, random.randint(1, 9))
             said = answer(self.picture)
             ctx.set(dut.head, [said.class_index | said.timestep << 16, *said.counters.values()])
