@@ -26,6 +26,7 @@ enum {
     INPUT_WORD = 8,     /* channels [15:0], window [23:16], tau [27:24], nearest [28] */
     SIDES_WORD = 9,     /* height [15:0], width [31:16] */
     UNFOLD_WORD = 10,   /* kernel [7:0], stride [15:8], padding [23:16], bytes of a memory's beat [31:24] */
+    NAME_WORD = 11,     /* UTF-8, filled up with zeros */
     HEADER_WORDS = 19,
 
     SECTION_HEAD_WORDS = 3, /* target [7:0] and granules [15:8], address, entries */
@@ -182,6 +183,13 @@ uint32_t firstlight_timesteps(const uint32_t *image)
 uint32_t firstlight_classes(const uint32_t *image)
 {
     return FIELD(image[NETWORK_WORD], FIRSTLIGHT__NETWORK__CLASSES);
+}
+
+void firstlight_name(const uint32_t *image, char name[FIRSTLIGHT_NAME_SIZE])
+{
+    for (uint32_t index = 0; index < FIRSTLIGHT_NAME_SIZE - 1; index++)
+        name[index] = (char)BIT(image[NAME_WORD + index / 4], index % 4 * 8, 8);
+    name[FIRSTLIGHT_NAME_SIZE - 1] = 0;
 }
 
 /* Whether this is the processor the image was compiled for. */

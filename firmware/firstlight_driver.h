@@ -126,6 +126,10 @@ uint32_t firstlight_layers(const uint32_t *image);
 uint32_t firstlight_timesteps(const uint32_t *image);
 uint32_t firstlight_classes(const uint32_t *image);
 
+/* Its name, with a zero behind it. */
+#define FIRSTLIGHT_NAME_SIZE 33
+void firstlight_name(const uint32_t *image, char name[FIRSTLIGHT_NAME_SIZE]);
+
 /* Bring a network onto the processor, with its exit rule, all its timesteps and no picture.
  *
  * image: one that firstlight_check_image has found good. It stays where it is as long as the network is in use. That
