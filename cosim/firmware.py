@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from model.config import ProcessorConfig, preset
@@ -16,30 +18,36 @@ from model.trained import load
 from .simulator import BenchError, Simulation
 from .soc import SOC, Batch, batch, flash, soc
 
-__all__ = ["PROGRAM", "build", "expected", "run", "firmware"]
+__all__ = ["PROGRAM", "CompileError", "build", "expected", "run", "first_difference", "digits", "firmware"]
 
 ROOT = Path(__file__).parents[1]
-FIRMWARE = ROOT / "firmware"
+FIRMWARE, NETWORKS = ROOT / "firmware", ROOT / "networks"
 # Committed, so that the system runs without a compiler: words of the RAM, in hexadecimal.
 PROGRAM = FIRMWARE / "example" / "example.hex"
 
 # A core with multiplication and division, and nothing else: what soc.sv has.
 TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m")
-FLAGS = ("-std=c99", "-Os", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wno-sign-conversion",
+FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wno-sign-conversion",
          "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections", "-I", ".",
          "-Wl,-T,example/link.ld")
 
 # Cycles of the core, generously: to check and load an image, and to load a picture and print what came of it.
 IMAGE_CYCLES, PICTURE_CYCLES = 4_000_000, 400_000
+# Of a program that failed: where it says why.
+LAST_LINES = 4
+
+
+class CompileError(ValueError):
+    """The compiler refuses the program."""
 
 
 def build(folder: Path) -> str:
-    """Compile the program with clang, by Zig's wheel.
+    """Compile the program with the clang and lld in Zig's wheel.
 
     Parameters
     ----------
     folder : Path
-        Where ``example.elf`` and Zig's cache go.
+        Where the binary and Zig's cache go.
 
     Returns
     -------
@@ -48,26 +56,20 @@ def build(folder: Path) -> str:
 
     Raises
     ------
-    RuntimeError
+    CompileError
         If the compiler refuses it; the message is its own.
     """
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    elf, binary = folder.absolute() / "example.elf", folder.absolute() / "example.bin"
+    cache = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(folder / "zig"))
     sources = [path.relative_to(FIRMWARE) for path in sorted([*FIRMWARE.glob("*.c"), *FIRMWARE.glob("example/*.[cS]")])]
-    _zig("cc", *TARGET, *FLAGS, *sources, "-o", elf, cache=folder)
-    _zig("objcopy", "-O", "binary", elf, binary, cache=folder)
-    content = binary.read_bytes()
-    content = content.ljust(-(-len(content) // 4) * 4, b"\0")
-    return "".join(f"{int.from_bytes(content[at:at + 4], 'little'):08x}\n" for at in range(0, len(content), 4))
-
-
-def _zig(*words, cache: Path):
-    environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache.absolute() / "zig"), "ZIG_LOCAL_CACHE_DIR":
-                   str(cache.absolute() / "zig")}
-    made = subprocess.run([sys.executable, "-m", "ziglang", *map(str, words)], cwd=FIRMWARE, capture_output=True,
-                          text=True, env=os.environ | environment)
-    if made.returncode:
-        raise RuntimeError(f"zig {words[0]} fails: {made.stderr.strip()}")
+    zig = subprocess.run([sys.executable, "-m", "ziglang", "cc", *TARGET, *FLAGS, *sources, "-o", folder / "example"],
+                         cwd=FIRMWARE, env=os.environ | cache, capture_output=True, encoding="utf-8")
+    if zig.returncode:
+        raise CompileError(f"the firmware does not compile: {zig.stderr.strip()}")
+    content = (folder / "example").read_bytes()
+    content += bytes(-len(content) % 4)
+    return "".join(f"{word:08x}\n" for word in np.frombuffer(content, "<u4"))
 
 
 def expected(batches: list[Batch]) -> list[str]:
@@ -92,30 +94,33 @@ def run(batches: list[Batch], cfg: ProcessorConfig, folder: Path) -> list[str]:
     Returns
     -------
     list of str
-        What it wrote to its console, which is as expected.
+        The lines that it wrote to its console.
 
     Raises
     ------
     BenchError
-        If it did not end well, or a line differs.
+        If it did not end well; the message has what it wrote last.
     """
     folder.mkdir(parents=True, exist_ok=True)
     content, console = folder.absolute() / "flash", folder.absolute() / "console"
+    console.unlink(missing_ok=True)
     content.write_bytes(flash(batches, cfg))
     cycles = sum((2 if each.policy else 1) * (IMAGE_CYCLES + PICTURE_CYCLES * len(each.cycles)) for each in batches)
     try:
         Simulation(soc(cfg), SOC).run("cosim.bench_soc", folder, plusargs=[f"+program={PROGRAM}", f"+flash={content}"],
                                       parameters={"cycles": cycles, "console": str(console)})
     except BenchError as error:
-        end = console.read_text().splitlines()[-4:] if console.exists() else []
-        raise BenchError("\n".join([str(error), f"{console} ends with", *end])) from error
-    lines = console.read_text().splitlines()
-    for number, (wanted, got) in enumerate(zip(expected(batches), lines), start=1):
-        if wanted != got:
-            raise BenchError(f"{console}, line {number}: expected\n{wanted}\ngot\n{got}")
-    if len(lines) != len(expected(batches)):
-        raise BenchError(f"{console} has {len(lines)} lines, expected {len(expected(batches))}")
-    return lines
+        wrote = console.read_text() if console.exists() else ""
+        raise BenchError("\n".join([str(error), f"{console} ends with", *wrote.splitlines()[-LAST_LINES:]])) from error
+    return console.read_text().splitlines()
+
+
+def first_difference(wanted: list[str], got: list[str]) -> str | None:
+    """The first line that differs, in words; None if there is none."""
+    for number, (line, instead) in enumerate(zip_longest(wanted, got, fillvalue="nothing"), start=1):
+        if line != instead:
+            return f"line {number} of the console: expected\n{line}\ngot\n{instead}"
+    return None
 
 
 def four_classes(network: Network) -> Network:
@@ -125,29 +130,60 @@ def four_classes(network: Network) -> Network:
     return replace(network, name="policy", layers=(*layers, readout))
 
 
-def firmware(config: str = "tiny", images: int = 40, out: Path = ROOT / "build" / "firmware",
-             console: Console | None = None) -> bool:
-    """Run both digits networks, one of them under a policy too, by the driver on a RISC-V core.
+def digits(cfg: ProcessorConfig, images: int) -> list[Batch]:
+    """Both digits networks, and the one with several timesteps under a policy.
+
+    None was trained for the digits, as the first timestep is right nearly always; the model says what any policy does.
+    """
+    ttfs, lif = (convert(load(NETWORKS / name)) for name in ("digits-ttfs", "digits-lif"))
+    return [batch(ttfs, cfg, images), batch(lif, cfg, images), batch(lif, cfg, images, policy=four_classes(ttfs))]
+
+
+def chosen(name: str, cfg: ProcessorConfig, images: int) -> Batch:
+    """A trained network; of a policy, the network whose timesteps it names, too."""
+    path, policy = NETWORKS / name if "/" not in name else Path(name), None
+    trained = load(path)
+    if trained.header.policy_of:
+        trained, policy = load(path.parent / trained.header.policy_of), convert(trained)
+    return batch(convert(trained), cfg, images, policy)
+
+
+def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compiled: bool = False,
+             out: Path = ROOT / "build" / "firmware", console: Console | None = None) -> bool:
+    """Run networks by the driver on a RISC-V core beside the exported processor, every number against the model.
 
     Parameters
     ----------
+    names : list of str
+        Networks under ``networks/``, or paths of trained networks; those of :func:`digits` if empty.
     config : str
         Preset of the processor.
     images : int
         So many pictures from the beginning of the test split.
+    compiled : bool
+        Compile the program first, and keep it.
     out : Path
         Where console, flash and log go.
+
+    Returns
+    -------
+    bool
+        Whether every line of the console is as expected. If not, the first that differs has been printed.
 
     Raises
     ------
     BenchError
-        If the program fails, or prints a number that is not the model's.
+        If the program fails.
+    ValueError
+        If an option or a network cannot be used.
     """
     console, cfg = console or Console(), preset(config)
-    ttfs, lif = (convert(load(ROOT / "networks" / name)) for name in ("digits-ttfs", "digits-lif"))
-    batches = [batch(ttfs, cfg, images), batch(lif, cfg, images), batch(lif, cfg, images, policy=four_classes(ttfs))]
-    with console.status(f"a RISC-V core runs {len(batches)} x {images} pictures on configuration {config}"):
+    if compiled:
+        PROGRAM.write_text(build(out))
+    batches = [chosen(name, cfg, images) for name in names] or digits(cfg, images)
+    with console.status(f"a RISC-V core runs {images} pictures a network on configuration {config}"):
         lines = run(batches, cfg, out)
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
-    console.print(f"\nevery number of these is the golden model's; {PROGRAM.relative_to(ROOT)} printed them")
-    return True
+    difference = first_difference(expected(batches), lines)
+    console.print(f"\n{difference or 'every number is that of the golden model'}", highlight=False, soft_wrap=True)
+    return difference is None

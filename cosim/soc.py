@@ -26,7 +26,9 @@ SOURCE = Path(__file__).with_name("soc.sv")
 CORE = Path(pythondata_cpu_picorv32.data_location) / "picorv32.v"
 
 # Words of a job in the directory of the flash: struct job in firmware/example/flash.h.
-JOB_WORDS = 11
+JOB_WORDS = 12
+
+FLASH_BYTES = 1 << 20
 
 # The largest pixel there is, where it is not 255.
 WHITES = {"digits": 16}
@@ -71,7 +73,15 @@ class Batch:
 
 
 def batch(network: Network, cfg: ProcessorConfig, images: int, policy: Network | None = None) -> Batch:
-    """The first pictures of the test split for ``network``, which may have a policy that reads the same pictures."""
+    """The first pictures of the test split for ``network``, which may have a policy that reads the same pictures.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+    """
+    if images < 1:
+        raise ValueError(f"--images must be at least 1, not {images}")
     pictures, white = test_slice(network.dataset, images).images[:images], WHITES.get(network.dataset, 255)
     traced = processor.trace(network, picture_codes(pictures, network), cfg)
     if policy is None:
@@ -86,7 +96,13 @@ def batch(network: Network, cfg: ProcessorConfig, images: int, policy: Network |
 
 
 def flash(batches: Iterable[Batch], cfg: ProcessorConfig) -> bytes:
-    """The content of the flash: ``struct directory`` in ``firmware/example/flash.h``, and what it points to."""
+    """The content of the flash: ``struct directory`` in ``firmware/example/flash.h``, and what it points to.
+
+    Raises
+    ------
+    ValueError
+        If it is more than the flash holds.
+    """
     batches = list(batches)
     files, end = [], 4 * (1 + len(batches) * JOB_WORDS)
 
@@ -103,5 +119,7 @@ def flash(batches: Iterable[Batch], cfg: ProcessorConfig) -> bytes:
         known = b"" if each.policy else each.decision.signatures[0].numpy().astype("<u4").tobytes()
         for data in (compile(each.network, cfg).to_bytes(), policy, known, each.pixels.tobytes()):
             words += place(data)
-        words += [*each.pixels.shape[2:], each.white]
+        words += [*each.pixels.shape[1:], each.white]
+    if end > FLASH_BYTES:
+        raise ValueError(f"images and pictures take {end} bytes, the simulated flash has {FLASH_BYTES}")
     return np.array(words, "<u4").tobytes() + b"".join(files)

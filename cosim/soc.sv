@@ -42,53 +42,37 @@ module soc (
     typedef enum logic [3:0] {RAM = 0, FLASH = 1, PROCESSOR = 2, CONSOLE = 3} region_t;
     wire logic [3:0]  region = address[31:28];
     wire logic [25:0] word = address[27:2];
+    wire logic        write = valid && wstrb != 0;
 
-    // RAM, flash and console answer in the next cycle.
-    logic answered, fault;
-    logic [31:0] answer;
-    always_ff @(posedge clk) begin
-        answered <= 0;
-        console_valid <= 0;
-        if (valid && !answered && !rst) begin
-            case (region)
-                RAM: begin
-                    answered <= word < RAM_WORDS;
-                    fault <= word >= RAM_WORDS;
-                    answer <= ram[word[13:0]];
-                    for (int lane = 0; lane < 4; lane++)
-                        if (wstrb[lane] && word < RAM_WORDS) ram[word[13:0]][8*lane +: 8] <= wdata[8*lane +: 8];
-                end
-                FLASH: begin
-                    answered <= word < FLASH_WORDS && wstrb == 0;
-                    fault <= word >= FLASH_WORDS || wstrb != 0;
-                    answer <= flash[word[17:0]];
-                end
-                PROCESSOR: ;
-                CONSOLE: begin
-                    answered <= 1;
-                    console_valid <= word == 0 && wstrb[0];
-                    console_character <= wdata[7:0];
-                    if (word == 1 && wstrb == '1) begin
-                        halted <= 1;
-                        status <= wdata;
-                    end
-                end
-                default: fault <= 1;
-            endcase
-        end
-        if (rst) {answered, fault, halted} <= 0;
-    end
-    assign trapped = core_trap || fault;
-
-    // The processor's answer comes over AXI4-Lite.
+    // The processor's answer comes over AXI4-Lite, all others at once.
     wire logic        awvalid, awready, wvalid, wready, bvalid, bready, arvalid, arready, rvalid, rready;
     wire logic [31:0] awaddr, araddr, axi_wdata, axi_rdata;
     wire logic [3:0]  axi_wstrb;
     wire logic [2:0]  awprot, arprot;
     wire logic        axi_ready, interrupt;
     wire logic [31:0] axi_answer;
-    assign ready = region == PROCESSOR ? axi_ready : answered;
-    assign rdata = region == PROCESSOR ? axi_answer : answer;
+    logic             legal;
+
+    always_comb
+        case (region)
+            RAM: {legal, rdata} = {word < RAM_WORDS, ram[word[13:0]]};
+            FLASH: {legal, rdata} = {word < FLASH_WORDS && !write, flash[word[17:0]]};
+            PROCESSOR: {legal, rdata} = {1'b1, axi_answer};
+            CONSOLE: {legal, rdata} = {word < 2 && write, 32'b0};
+            default: {legal, rdata} = 0;
+        endcase
+    assign ready = region == PROCESSOR ? axi_ready : 1;
+
+    always_ff @(posedge clk) begin
+        if (region == RAM && word < RAM_WORDS)
+            for (int lane = 0; lane < 4; lane++)
+                if (write && wstrb[lane]) ram[word[13:0]][8*lane +: 8] <= wdata[8*lane +: 8];
+        console_valid <= write && region == CONSOLE && word == 0;
+        console_character <= wdata[7:0];
+        if (write && region == CONSOLE && word == 1) {halted, status} <= {1'b1, wdata};
+        if (core_trap || (valid && !legal)) trapped <= 1;
+        if (rst) {halted, trapped} <= 0;
+    end
 
     picorv32 #(
         .ENABLE_FAST_MUL(1), .ENABLE_DIV(1), .BARREL_SHIFTER(1),

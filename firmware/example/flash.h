@@ -15,7 +15,7 @@ struct job {
     struct place policy;      /* the image that chooses the timesteps of each picture; no bytes without */
     struct place signatures;  /* of every layer, for the first picture; no bytes where there is nothing to test */
     struct place pictures;    /* pixels, one byte each, one picture after the other */
-    uint32_t height, width, white;
+    uint32_t channels, height, width, white;
 };
 
 struct directory {

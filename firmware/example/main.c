@@ -7,7 +7,8 @@
 extern const struct directory flash;
 extern volatile uint32_t processor;
 
-enum { PIXELS = 1024, CLASSES = 16 };
+/* Room for a picture. */
+enum { PIXELS = 4096 };
 
 static uint32_t sleeps;
 
@@ -36,7 +37,7 @@ static void put_header(const uint32_t *image)
 
 static void put_row(const struct firstlight *device, int32_t picture, const struct firstlight_result *result)
 {
-    int32_t logits[CLASSES];
+    static int32_t logits[sizeof(firstlight__logits_t) / 4];
     uint32_t classes = firstlight_classes(device->image);
     firstlight_read_logits(device, logits, classes);
     put_number(picture, 7);
@@ -56,10 +57,12 @@ static enum firstlight_status run(struct firstlight *device, const struct job *j
     struct firstlight_picture policy_picture = {policy_codes, job->height, job->width};
     const uint32_t *image = at(&job->image), *policy = job->policy.bytes ? at(&job->policy) : NULL;
     const uint8_t *pixels = at(&job->pictures);
-    uint32_t size = job->height * job->width, count = job->pictures.bytes / size;
+    uint32_t size = job->channels * job->height * job->width, count = job->pictures.bytes / size;
     struct firstlight_result result;
 
-    enum firstlight_status status = firstlight_check_image(image, job->image.bytes);
+    enum firstlight_status status = size <= PIXELS ? FIRSTLIGHT_OK : FIRSTLIGHT_PICTURE_SIZE;
+    if (!status)
+        status = firstlight_check_image(image, job->image.bytes);
     if (!status && policy)
         status = firstlight_check_image(policy, job->policy.bytes);
     if (!status)
