@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
                               "digits networks, one of them under a policy too")
     command.add_argument("--config", default="tiny", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
     command.add_argument("--images", type=int, metavar="N", default=8,
-                         help="the first N pictures of the test split (default: %(default)s)")
+                         help="so many pictures from all over the test split (default: %(default)s)")
     command.add_argument("--build", action="store_true", help="compile the program first")
     command.add_argument("--out", type=Path, default=Path("build/firmware"), help="default: %(default)s")
     command.set_defaults(run=run_firmware)

@@ -27,7 +27,7 @@ PROGRAM = FIRMWARE / "example" / "example.hex"
 
 # A core with multiplication and division, and nothing else: what soc.sv has.
 TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m")
-FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wno-sign-conversion",
+FLAGS = ("-std=c99", "-O2", "-flto", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wno-sign-conversion",
          "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections", "-I", ".",
          "-Wl,-T,example/link.ld")
 
@@ -159,7 +159,7 @@ def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compile
     config : str
         Preset of the processor.
     images : int
-        So many pictures from the beginning of the test split.
+        So many pictures from all over the test split.
     compiled : bool
         Compile the program first, and keep it.
     out : Path

@@ -73,16 +73,18 @@ class Batch:
 
 
 def batch(network: Network, cfg: ProcessorConfig, images: int, policy: Network | None = None) -> Batch:
-    """The first pictures of the test split for ``network``, which may have a policy that reads the same pictures.
+    """Pictures from all over the test split for ``network``, which may have a policy that reads the same pictures.
 
     Raises
     ------
     ValueError
         If there are not so many.
     """
-    if images < 1:
-        raise ValueError(f"--images must be at least 1, not {images}")
-    pictures, white = test_slice(network.dataset, images).images[:images], WHITES.get(network.dataset, 255)
+    pictures, white = test_slice(network.dataset).images, WHITES.get(network.dataset, 255)
+    if not 1 <= images <= len(pictures):
+        raise ValueError(f"--images must be between 1 and {len(pictures)}, not {images}")
+    # They lie sorted by class.
+    pictures = pictures[::len(pictures) // images][:images]
     traced = processor.trace(network, picture_codes(pictures, network), cfg)
     if policy is None:
         decision = processor.decide(network, traced)
