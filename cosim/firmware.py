@@ -15,6 +15,7 @@ from model.convert import convert
 from model.network import Network
 from model.trained import load
 
+from .host import CLOCK_PERIOD_NS
 from .simulator import BenchError, Simulation
 from .soc import SOC, Batch, batch, flash, soc
 
@@ -27,12 +28,12 @@ PROGRAM = FIRMWARE / "example" / "example.hex"
 
 # A core with multiplication and division, and nothing else: what soc.sv has.
 TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m")
-FLAGS = ("-std=c99", "-O2", "-flto", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wno-sign-conversion",
-         "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections", "-I", ".",
+FLAGS = ("-std=c99", "-O2", "-flto", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", 
+         "-Wno-sign-conversion", "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections", "-I", ".",
          "-Wl,-T,example/link.ld")
 
-# Cycles of the core, generously: to check and load an image, and to load a picture and print what came of it.
-IMAGE_CYCLES, PICTURE_CYCLES = 4_000_000, 400_000
+# Cycles, generously, for what the program does without a word: it checks an image and brings it to the processor.
+SILENCE = 20_000_000
 # Of a program that failed: where it says why.
 LAST_LINES = 4
 
@@ -88,8 +89,19 @@ def expected(batches: list[Batch]) -> list[str]:
     return [*lines, "", f"slept {runs} times"]
 
 
-def run(batches: list[Batch], cfg: ProcessorConfig, folder: Path) -> list[str]:
-    """Run the program on these batches in simulation.
+def run(system: Simulation, content: bytes, folder: Path, silence: int = SILENCE) -> list[str]:
+    """Run the program.
+
+    Parameters
+    ----------
+    system : Simulation
+        Of :func:`cosim.soc.soc`.
+    content : bytes
+        Of the flash, from :func:`cosim.soc.flash`.
+    folder : Path
+        Where flash, console and log go.
+    silence : int
+        Cycles after which a program that writes nothing is given up.
 
     Returns
     -------
@@ -101,17 +113,17 @@ def run(batches: list[Batch], cfg: ProcessorConfig, folder: Path) -> list[str]:
     BenchError
         If it did not end well; the message has what it wrote last.
     """
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    content, console = folder.absolute() / "flash", folder.absolute() / "console"
-    console.unlink(missing_ok=True)
-    content.write_bytes(flash(batches, cfg))
-    cycles = sum((2 if each.policy else 1) * (IMAGE_CYCLES + PICTURE_CYCLES * len(each.cycles)) for each in batches)
+    file, console = folder / "flash", folder / "console"
+    file.write_bytes(content)
+    console.write_text("")
     try:
-        Simulation(soc(cfg), SOC).run("cosim.bench_soc", folder, plusargs=[f"+program={PROGRAM}", f"+flash={content}"],
-                                      parameters={"cycles": cycles, "console": str(console)})
+        system.run("cosim.bench_soc", folder, plusargs=[f"+program={PROGRAM}", f"+flash={file}"],
+                   parameters={"console": str(console), "period_ns": CLOCK_PERIOD_NS, "silence": silence})
     except BenchError as error:
-        wrote = console.read_text() if console.exists() else ""
-        raise BenchError("\n".join([str(error), f"{console} ends with", *wrote.splitlines()[-LAST_LINES:]])) from error
+        last = console.read_text().splitlines()[-LAST_LINES:]
+        raise BenchError("\n".join([str(error), f"{console} ends with", *last])) from error
     return console.read_text().splitlines()
 
 
@@ -181,8 +193,11 @@ def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compile
     if compiled:
         PROGRAM.write_text(build(out))
     batches = [chosen(name, cfg, images) for name in names] or digits(cfg, images)
-    with console.status(f"a RISC-V core runs {images} pictures a network on configuration {config}"):
-        lines = run(batches, cfg, out)
+    content = flash(batches, cfg)
+    with console.status(f"building a system with a processor of configuration {config}"):
+        system = Simulation(soc(cfg), SOC)
+    with console.status(f"a RISC-V core runs {images} pictures a network"):
+        lines = run(system, content, out)
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
     difference = first_difference(expected(batches), lines)
     console.print(f"\n{difference or 'every number is that of the golden model'}", highlight=False, soft_wrap=True)

@@ -7,8 +7,10 @@
 extern const struct directory flash;
 extern volatile uint32_t processor;
 
-/* Room for a picture. */
-enum { PIXELS = 4096 };
+enum {
+    PIXELS = 4096,              /* room for a picture */
+    CYCLE_LIMIT = 10 * 1000000, /* no run takes longer, unless something is wrong */
+};
 
 static uint32_t sleeps;
 
@@ -92,16 +94,18 @@ int main(void)
 {
     struct firstlight device = {.base = (uintptr_t)&processor, .sleep = sleep, .poll_limit = 10};
     enum firstlight_status status = firstlight_open(&device);
+    if (!status)
+        firstlight_set_cycle_limit(&device, CYCLE_LIMIT);
     for (uint32_t index = 0; index < flash.jobs && !status; index++)
         status = run(&device, &flash.job[index]);
     if (status) {
         put("error: ");
         put(firstlight_message(status));
-        put("\nlayer ");
+        put(" Layer ");
         put_number((int32_t)device.error_layer, 0);
         put(", detail ");
         put_number((int32_t)device.error_detail, 0);
-        put("\n");
+        put(".\n");
     } else {
         put("\nslept ");
         put_number((int32_t)sleeps, 0);
