@@ -28,9 +28,9 @@ PROGRAM = FIRMWARE / "example" / "example.hex"
 
 # A core with multiplication and division, and nothing else: what soc.sv has.
 TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m")
-FLAGS = ("-std=c99", "-O2", "-flto", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", 
-         "-Wno-sign-conversion", "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-Wl,--gc-sections", "-I", ".",
-         "-Wl,-T,example/link.ld")
+FLAGS = ("-std=c99", "-O2", "-flto", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion",
+         "-Wno-sign-conversion", "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-I", ".",
+         "-Wl,--gc-sections", "-Wl,-T,example/link.ld")
 
 # Cycles, generously, for what the program does without a word: it checks an image and brings it to the processor.
 SILENCE = 20_000_000

@@ -180,7 +180,8 @@ enum firstlight_status firstlight_start(struct firstlight *processor);
 /* Look whether the run has ended: FIRSTLIGHT_OK if it has, else FIRSTLIGHT_RUNNING, or any error of the processor. */
 enum firstlight_status firstlight_poll(struct firstlight *processor);
 
-/* Wait until the run has ended, asleep between two looks if there is a sleep.
+/* Wait until the run has ended, asleep between two looks if there is a sleep. Where the interrupt may fail to come, have
+ * sleep return now and then without it: poll_limit counts looks.
  *
  * FIRSTLIGHT_TIMEOUT; any error of the processor.
  */

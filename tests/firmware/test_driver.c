@@ -215,6 +215,19 @@ TEST(nothing_goes_without_an_image)
     CHECK(fake.runs == 0 && fake.loaded_words == 0);
 }
 
+TEST(an_image_says_what_it_is)
+{
+    char name[FIRSTLIGHT_NAME_SIZE];
+    begin();
+    firstlight_name(image, name);
+    CHECK(!strcmp(name, "digits-lif"));
+    CHECK(firstlight_layers(image) == LAYERS && firstlight_timesteps(image) == TIMESTEPS);
+    CHECK(firstlight_classes(image) == CLASSES);
+    memset(image + 11, 'n', 32);
+    firstlight_name(image, name);
+    CHECK(strlen(name) == 32);
+}
+
 TEST(an_image_that_the_processor_refuses_is_none)
 {
     begin_loaded();
@@ -416,6 +429,7 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
     T(an_image_for_another_processor_is_refused_and_the_processor_left_alone),
     T(a_network_that_fits_exactly_is_loaded),
     T(nothing_goes_without_an_image),
+    T(an_image_says_what_it_is),
     T(an_image_that_the_processor_refuses_is_none),
     T(a_picture_that_the_network_cannot_read_is_refused),
     T(every_error_of_the_processor_is_named_and_forgiven),

@@ -69,7 +69,7 @@ def test_fake_processor(driver, name):
 
 
 def test_every_error_is_provoked_by_one_of_them(driver):
-    assert len(TESTS) == 21
+    assert len(TESTS) == 22
     run(*driver)
 
 
