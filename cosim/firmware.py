@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 FIRMWARE, NETWORKS = ROOT / "firmware", ROOT / "networks"
 # Committed, so that the system runs without a compiler: words of the RAM, in hexadecimal.
 PROGRAM = FIRMWARE / "example" / "example.hex"
+MAIN = FIRMWARE / "example" / "main.c"
 
 # A core with multiplication and division, and nothing else: what soc.sv has.
 TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m")
@@ -42,13 +43,15 @@ class CompileError(ValueError):
     """The compiler refuses the program."""
 
 
-def build(folder: Path) -> str:
-    """Compile the program with the clang and lld in Zig's wheel.
+def build(folder: Path, main: Path = MAIN) -> str:
+    """Compile a program with the clang and lld in Zig's wheel.
 
     Parameters
     ----------
     folder : Path
         Where the binary and Zig's cache go.
+    main : Path
+        The file with its ``main``; the others of ``firmware/example/`` go with it.
 
     Returns
     -------
@@ -63,7 +66,9 @@ def build(folder: Path) -> str:
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     cache = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), str(folder / "zig"))
-    sources = [path.relative_to(FIRMWARE) for path in sorted([*FIRMWARE.glob("*.c"), *FIRMWARE.glob("example/*.[cS]")])]
+    others = sorted({*FIRMWARE.glob("*.c"), *FIRMWARE.glob("example/*.[cS]")} - {MAIN})
+    # Paths of this machine would be found in the program.
+    sources = [os.path.relpath(path, FIRMWARE) for path in (main, *others)]
     zig = subprocess.run([sys.executable, "-m", "ziglang", "cc", *TARGET, *FLAGS, *sources, "-o", folder / "example"],
                          cwd=FIRMWARE, env=os.environ | cache, capture_output=True, encoding="utf-8")
     if zig.returncode:
@@ -89,8 +94,9 @@ def expected(batches: list[Batch]) -> list[str]:
     return [*lines, "", f"slept {runs} times"]
 
 
-def run(system: Simulation, content: bytes, folder: Path, silence: int = SILENCE) -> list[str]:
-    """Run the program.
+def run(system: Simulation, content: bytes, folder: Path, *, program: Path = PROGRAM,
+        silence: int = SILENCE) -> list[str]:
+    """Run a program.
 
     Parameters
     ----------
@@ -100,6 +106,8 @@ def run(system: Simulation, content: bytes, folder: Path, silence: int = SILENCE
         Of the flash, from :func:`cosim.soc.flash`.
     folder : Path
         Where flash, console and log go.
+    program : Path
+        From :func:`build`.
     silence : int
         Cycles after which a program that writes nothing is given up.
 
@@ -119,7 +127,7 @@ def run(system: Simulation, content: bytes, folder: Path, silence: int = SILENCE
     file.write_bytes(content)
     console.write_text("")
     try:
-        system.run("cosim.bench_soc", folder, plusargs=[f"+program={PROGRAM}", f"+flash={file}"],
+        system.run("cosim.bench_soc", folder, plusargs=[f"+program={program.absolute()}", f"+flash={file}"],
                    parameters={"console": str(console), "period_ns": CLOCK_PERIOD_NS, "silence": silence})
     except BenchError as error:
         last = console.read_text().splitlines()[-LAST_LINES:]

@@ -25,6 +25,10 @@
 
 #include "firstlight.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What can become of a call: name, number, sentence.
  *
  * The processor's own errors have its numbers and its words, from the register map; those of the driver follow.
@@ -222,5 +226,9 @@ enum firstlight_status firstlight_classify_by_policy(
  */
 enum firstlight_status firstlight_self_test(struct firstlight *processor, const struct firstlight_picture *picture,
                                             const uint32_t *signatures);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

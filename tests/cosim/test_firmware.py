@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from cosim.soc import SOC, batch, flash, soc
 from model.config import preset
 from model.convert import convert
 from model.trained import load
+from rtl.registers import enumeration
 
 CFG = preset("tiny")
 IMAGES = 2
@@ -81,12 +83,11 @@ def test_a_program_for_another_processor_says_so(system, ttfs, tmp_path):
 @pytest.mark.parametrize("program, message", [
     ("00000000", "the program made an access, or ran an instruction, that there is not"),
     ("0000006f", "the program wrote nothing for 1000 cycles")], ids=["illegal", "endless"])
-def test_a_program_that_goes_wrong_is_given_up(system, known, tmp_path, monkeypatch, program, message):
+def test_a_program_that_goes_wrong_is_given_up(system, known, tmp_path, program, message):
     file = tmp_path / "program.hex"
     file.write_text(program)
-    monkeypatch.setattr(firmware, "PROGRAM", file)
     with pytest.raises(BenchError, match=message):
-        firmware.run(system, flash(known, CFG), tmp_path / "run", silence=1000)
+        firmware.run(system, flash(known, CFG), tmp_path / "run", program=file, silence=1000)
 
 
 def test_the_first_line_that_differs_is_shown(known):
@@ -99,13 +100,22 @@ def test_the_first_line_that_differs_is_shown(known):
         f"line {len(wanted)} of the console: expected\nslept {IMAGES + 1} times\ngot\nnothing")
 
 
-def test_a_program_with_a_mistake_is_refused_in_the_words_of_the_compiler(tmp_path, monkeypatch):
-    folder = tmp_path / "firmware"
-    (folder / "example").mkdir(parents=True)
-    (folder / "example" / "main.c").write_text("int main(void) { return mistake; }\n")
-    monkeypatch.setattr(firmware, "FIRMWARE", folder)
-    with pytest.raises(firmware.CompileError, match="example/main.c.*undeclared identifier 'mistake'"):
-        firmware.build(tmp_path)
+def test_a_program_with_a_mistake_is_refused_in_the_words_of_the_compiler(tmp_path):
+    file = tmp_path / "main.c"
+    file.write_text("int main(void) { return mistake; }\n")
+    with pytest.raises(firmware.CompileError, match="main.c.*undeclared identifier 'mistake'"):
+        firmware.build(tmp_path, file)
+
+
+def test_the_processor_forgives_every_error_that_the_driver_reports(system, known, tmp_path):
+    program = tmp_path / "errors.hex"
+    program.write_text(firmware.build(tmp_path, Path(__file__).parents[1] / "firmware" / "errors.c"))
+    lines = firmware.run(system, flash(known, CFG), tmp_path, program=program)
+    codes = enumeration("ErrorCode")
+    # The memory's error needs a memory, see tests/cosim/test_supply.py.
+    reported = [code for code in codes if code not in (codes.NONE, codes.MEMORY)]
+    time_out = 258
+    assert [int(line.split()[0]) for line in lines] == [*reported, time_out, codes.NONE]
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -73,6 +73,17 @@ def test_every_error_is_provoked_by_one_of_them(driver):
     run(*driver)
 
 
+def test_programs_in_cpp_can_be_linked_with_it(tmp_path):
+    program, driver = tmp_path / "program.cpp", tmp_path / "driver.o"
+    program.write_text('#include "firstlight_driver.h"\n'
+                       "int main() { return firstlight_message(FIRSTLIGHT_OK) == nullptr; }\n"
+                       "uint32_t firstlight_read(uintptr_t, uint32_t) { return 0; }\n"
+                       "void firstlight_write(uintptr_t, uint32_t, uint32_t) {}\n")
+    subprocess.run(["g++", *FLAGS, "-x", "c", "-c", FIRMWARE / "firstlight_driver.c", "-o", driver], check=True)
+    subprocess.run(["g++", *FLAGS[1:], program, driver, "-o", tmp_path / "program"], check=True)
+    run(tmp_path / "program")
+
+
 def loaded(words, folder, network, cfg, pixels, white):
     """What the driver writes for a picture (channels, height, width)."""
     image, file = folder / "image", folder / "pixels"
