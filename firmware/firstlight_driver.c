@@ -1,3 +1,5 @@
+/* See firstlight_driver.h. */
+
 #include "firstlight_driver.h"
 
 #define READ(processor, register) firstlight_read((processor)->base, offsetof(firstlight_t, register))

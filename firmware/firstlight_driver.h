@@ -184,8 +184,8 @@ enum firstlight_status firstlight_start(struct firstlight *processor);
 /* Look whether the run has ended: FIRSTLIGHT_OK if it has, else FIRSTLIGHT_RUNNING, or any error of the processor. */
 enum firstlight_status firstlight_poll(struct firstlight *processor);
 
-/* Wait until the run has ended, asleep between two looks if there is a sleep. Where the interrupt may fail to come, have
- * sleep return now and then without it: poll_limit counts looks.
+/* Wait until the run has ended, asleep between two looks if there is a sleep. Where the interrupt may fail to come,
+ * have sleep return now and then without it: poll_limit counts looks.
  *
  * FIRSTLIGHT_TIMEOUT; any error of the processor.
  */
@@ -208,7 +208,8 @@ enum firstlight_status firstlight_classify(struct firstlight *processor, const s
  * plus one, is the budget of the network.
  *
  * policy, network: images that firstlight_check_image has found good. Both are loaded; the network stays, with its
- *     budget.
+ *     budget. To load them less often, run many pictures through the policy first, and give each its
+ *     firstlight_set_budget then.
  * policy_picture, picture: the picture in the code of each.
  * result: class and timestep are the network's, cycles and counts those of both.
  *

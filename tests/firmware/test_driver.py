@@ -89,7 +89,9 @@ def loaded(words, folder, network, cfg, pixels, white):
     image, file = folder / "image", folder / "pixels"
     image.write_bytes(compile(network, cfg).to_bytes())
     file.write_bytes(pixels.astype(np.uint8).tobytes())
-    lines = run(words, image, file, *pixels.shape[1:], white).split()
+    capabilities = (cfg.columns | cfg.tiles << 16 | cfg.encoders << 24, cfg.rows | cfg.walkers << 24,
+                    cfg.spike_words | cfg.span << 24, cfg.layers | cfg.timesteps << 8 | cfg.classes << 16)
+    lines = run(words, image, file, *pixels.shape[1:], white, *capabilities).split()
     return [int(line, 16) for line in lines], compile(network, cfg).descriptors[0]["input_words"]
 
 

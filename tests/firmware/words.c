@@ -1,6 +1,9 @@
-/* What the driver writes to the load window for a picture: ./words IMAGE PIXELS HEIGHT WIDTH WHITE
+/* What the driver writes to the load window for a picture:
  *
- * A line for each word, in hexadecimal. PIXELS are bytes; with a WHITE of 0 they are spike codes already.
+ *     ./words IMAGE PIXELS HEIGHT WIDTH WHITE COLUMNS TILES SPIKES LIMITS
+ *
+ * A line for each word, in hexadecimal. PIXELS are bytes; with a WHITE of 0 they are spike codes already. The last four
+ * are the capability registers of the processor.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,18 +27,17 @@ static size_t read_file(const char *name, void *bytes, size_t room)
 int main(int count, char **words)
 {
     struct firstlight processor = {.base = 0x4000};
-    if (count != 6)
+    if (count != 10)
         return 2;
     size_t bytes = read_file(words[1], image, sizeof image), codes = read_file(words[2], pixels, sizeof pixels);
     struct firstlight_picture picture = {pixels, (uint32_t)atoi(words[3]), (uint32_t)atoi(words[4])};
     uint8_t white = (uint8_t)atoi(words[5]);
 
-    /* The processor that the image was compiled for. */
     fake.registers.id = FIRSTLIGHT__ID__VALUE_reset;
-    fake.registers.capability_columns = image[3];
-    fake.registers.capability_tiles = image[4] & 0xFF000000;
-    fake.registers.capability_spikes = image[4] << 8 & 0xFF000000;
-    fake.registers.capability_limits = image[5];
+    fake.registers.capability_columns = (uint32_t)strtoul(words[6], NULL, 10);
+    fake.registers.capability_tiles = (uint32_t)strtoul(words[7], NULL, 10);
+    fake.registers.capability_spikes = (uint32_t)strtoul(words[8], NULL, 10);
+    fake.registers.capability_limits = (uint32_t)strtoul(words[9], NULL, 10);
 
     enum firstlight_status status = firstlight_open(&processor);
     if (!status)
