@@ -16,6 +16,7 @@ from model.encode import picture_codes
 from model.image import picture
 from model.network import Coding, Layer, Network, Unfold
 from model.trained import load
+from rtl.registers import enumeration
 from tests.networks import seeded
 
 HERE = Path(__file__).parent
@@ -71,6 +72,13 @@ def test_fake_processor(driver, name):
 def test_every_error_is_provoked_by_one_of_them(driver):
     assert len(TESTS) == 22
     run(*driver)
+
+
+def test_every_error_code_of_the_register_map_has_a_status():
+    header, codes = (FIRMWARE / "firstlight_driver.h").read_text(), enumeration("ErrorCode")
+    assert [code.name for code in codes if f", FIRSTLIGHT__ERROR_CODE__{code.name}, " not in header] == []
+    # What the driver takes for the last one.
+    assert max(codes).name == "MEMORY"
 
 
 def test_programs_in_cpp_can_be_linked_with_it(tmp_path):
