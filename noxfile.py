@@ -36,6 +36,14 @@ def cosim(session):
 
 
 @nox.session
+def firmware(session):
+    """Test the driver on this machine, then run it on a RISC-V core in simulation; arguments go to the latter."""
+    install(session, "tests")
+    session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/test_generated.py")
+    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "24"]))
+
+
+@nox.session
 def mutants(session):
     """Plant every fault of tests/mutants.py in a copy of the gateware and see that a test fails (minutes)."""
     install(session, "tests")

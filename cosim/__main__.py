@@ -80,7 +80,24 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--first", type=int, metavar="SEED", default=0, help="default: %(default)s")
     command.add_argument("--out", type=Path, default=Path("build/soak"), help="default: %(default)s")
     command.set_defaults(run=run_soak)
+    command = commands.add_parser("firmware", help="the driver on a RISC-V core beside the exported processor")
+    command.add_argument("networks", nargs="*", metavar="network",
+                         help="name under networks/, or path of a trained network, also of a policy; by default both "
+                              "digits networks, one of them under a policy too")
+    command.add_argument("--config", default="tiny", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
+    command.add_argument("--images", type=int, metavar="N", default=8,
+                         help="so many pictures from all over the test split (default: %(default)s)")
+    command.add_argument("--build", action="store_true", help="compile the program first")
+    command.add_argument("--out", type=Path, default=Path("build/firmware"), help="default: %(default)s")
+    command.set_defaults(run=run_firmware)
     return root
+
+
+def run_firmware(args) -> bool:
+    # The core is a package that only this command needs.
+    from .firmware import firmware
+
+    return firmware(args.networks, config=args.config, images=args.images, compiled=args.build, out=args.out)
 
 
 def run_soak(args) -> bool:

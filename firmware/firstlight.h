@@ -8,7 +8,6 @@
 extern "C" {
 #endif
 #include <stdint.h>
-#include <assert.h>
 
 // reg - firstlight::id
 #define FIRSTLIGHT__ID__VALUE_bm 0xffffffff
@@ -323,37 +322,36 @@ typedef struct __attribute__ ((__packed__)) {
 } firstlight_t;
 
 
-static_assert(sizeof(firstlight_t) == 0x3100, "Packing error");
 
-// No error so far.
 #define FIRSTLIGHT__ERROR_CODE__NONE 0x0
-// Illegal register access; error_detail is the address.
+#define FIRSTLIGHT__ERROR_CODE__NONE_desc "No error so far."
 #define FIRSTLIGHT__ERROR_CODE__REGISTER 0x1
-// Illegal section in the load window, or a command, or the end of a load, while a section is incomplete; error_detail is its first word.
+#define FIRSTLIGHT__ERROR_CODE__REGISTER_desc "Illegal register access; error_detail is the address."
 #define FIRSTLIGHT__ERROR_CODE__LOAD 0x2
-// A command or a word in the load window while another command is being done.
+#define FIRSTLIGHT__ERROR_CODE__LOAD_desc "Illegal section in the load window, or a command, or the end of a load, while a section is incomplete; error_detail is its first word."
 #define FIRSTLIGHT__ERROR_CODE__BUSY 0x3
-// A command that its settings do not allow; error_detail is the address of the register.
+#define FIRSTLIGHT__ERROR_CODE__BUSY_desc "A command or a word in the load window while another command is being done."
 #define FIRSTLIGHT__ERROR_CODE__SETTINGS 0x4
-// Illegal layer descriptor; error_detail is the index of the 32-bit word that holds the field.
+#define FIRSTLIGHT__ERROR_CODE__SETTINGS_desc "A command that its settings do not allow; error_detail is the address of the register."
 #define FIRSTLIGHT__ERROR_CODE__DESCRIPTOR 0x5
-// An access beyond the end of a store or of the rows; error_detail is its word address.
+#define FIRSTLIGHT__ERROR_CODE__DESCRIPTOR_desc "Illegal layer descriptor; error_detail is the index of the 32-bit word that holds the field."
 #define FIRSTLIGHT__ERROR_CODE__ADDRESS 0x6
-// cycle_limit was reached; error_detail is the number of cycles.
+#define FIRSTLIGHT__ERROR_CODE__ADDRESS_desc "An access beyond the end of a store or of the rows; error_detail is its word address."
 #define FIRSTLIGHT__ERROR_CODE__CYCLES 0x7
-// control.abort was written while a command was being done.
+#define FIRSTLIGHT__ERROR_CODE__CYCLES_desc "cycle_limit was reached; error_detail is the number of cycles."
 #define FIRSTLIGHT__ERROR_CODE__ABORTED 0x8
-// The memory answered with an error; error_detail is the byte address of the burst.
+#define FIRSTLIGHT__ERROR_CODE__ABORTED_desc "control.abort was written while a command was being done."
 #define FIRSTLIGHT__ERROR_CODE__MEMORY 0x9
+#define FIRSTLIGHT__ERROR_CODE__MEMORY_desc "The memory answered with an error; error_detail is the byte address of the burst."
 
-// Run all timesteps.
 #define FIRSTLIGHT__EXIT_RULE__BUDGET 0x0
-// Stop when the entropy of the logits is below the threshold.
+#define FIRSTLIGHT__EXIT_RULE__BUDGET_desc "Run all timesteps."
 #define FIRSTLIGHT__EXIT_RULE__ENTROPY 0x1
-// Stop when the largest softmax probability is above the threshold.
+#define FIRSTLIGHT__EXIT_RULE__ENTROPY_desc "Stop when the entropy of the logits is below the threshold."
 #define FIRSTLIGHT__EXIT_RULE__PROBABILITY 0x2
-// Stop when the two best logits are further apart than the threshold.
+#define FIRSTLIGHT__EXIT_RULE__PROBABILITY_desc "Stop when the largest softmax probability is above the threshold."
 #define FIRSTLIGHT__EXIT_RULE__MARGIN 0x3
+#define FIRSTLIGHT__EXIT_RULE__MARGIN_desc "Stop when the two best logits are further apart than the threshold."
 
 #ifdef __cplusplus
 }

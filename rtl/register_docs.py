@@ -1,7 +1,9 @@
 """What software reads of the register map: the C header and the HTML page, both written by PeakRDL."""
 
+import json
 from pathlib import Path
 
+from peakrdl_cheader.c_standards import CStandard
 from peakrdl_cheader.exporter import CHeaderExporter
 from peakrdl_html import HTMLExporter
 
@@ -14,8 +16,12 @@ HEADER = Path(__file__).parents[1] / "firmware" / "firstlight.h"
 
 
 def write_header(path: Path = HEADER) -> None:
-    """Write the C header: a struct of the registers, the masks of their fields, and the enumerations."""
-    CHeaderExporter().export(description(), str(path))
+    """Write the C header: a struct of the registers, the masks of their fields, and the enumerations.
+
+    It needs nothing but C99 and ``stdint.h``, which every compiler has, also without a C library. What a code means is
+    ``<CODE>_desc``, a string, so that a driver says it in the words of the register map.
+    """
+    CHeaderExporter().export(description(), str(path), std=CStandard.gnu99)
     # PeakRDL leaves the enumerations out.
     body, guard, end = path.read_text().rpartition("#ifdef __cplusplus")
     path.write_text(body + _enumerations() + guard + end + "\n")
@@ -33,6 +39,8 @@ def _enumerations():
         if codes is not None:
             name = f"{description().inst_name}__{member_name(field)}".upper()
             for code in codes:
-                lines += [f"// {code.rdl_desc}", f"#define {name}__{code.name.upper()} {code.value:#x}"]
+                macro = f"{name}__{code.name.upper()}"
+                # In ASCII, a string of JSON is one of C.
+                lines += [f"#define {macro} {code.value:#x}", f"#define {macro}_desc {json.dumps(code.rdl_desc)}"]
             lines.append("")
     return "\n".join([*lines, ""])

@@ -1,0 +1,62 @@
+"""What docs/integrate.md tells a newcomer to do, word for word."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cosim.__main__ import parser
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "integrate.md").read_text()
+COMMANDS = re.findall(r"^    ((?:pip|python|g\+\+) .*)$", PAGE, re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where a newcomer stands, without what was built before."""
+    for name in ("networks", "firmware"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    program, = re.findall(r"^```c\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "program.c").write_text(program)
+    return tmp_path
+
+
+def made_by(command, folder):
+    """Run a command; the files it wrote."""
+    program, *words = shlex.split(command)
+    made = subprocess.run([sys.executable if program == "python" else program, *words], cwd=folder,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+                          capture_output=True, encoding="utf-8")
+    assert made.returncode == 0, made.stderr
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"program.c"}
+
+
+def test_has_these_commands():
+    assert [command.split(" ")[:3] for command in COMMANDS] == [
+        ["pip", "install", "-c"], ["python", "-m", "cosim"], ["python", "-m", "model"], ["python", "-m", "rtl"],
+        ["g++", "-Wall", "-Wextra"], ["python", "-m", "cosim"]]
+
+
+@pytest.mark.parametrize("start, file", [("python -m model", "digits.image"),
+                                         ("python -m rtl", "verilog/firstlight_tiny.sv"), ("g++", "program.o")])
+def test_a_command_writes_its_file(folder, start, file):
+    command, = (command for command in COMMANDS if command.startswith(start))
+    assert file in made_by(command, folder)
+
+
+def test_the_simulations_can_be_asked_for():
+    """They run in tests/cosim/test_firmware.py."""
+    commands = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m cosim")]
+    assert [parser().parse_args(words).networks for words in commands] == [["digits-lif"]] * 2
+
+
+def test_quotes_sentences_of_the_driver():
+    header = (ROOT / "firmware" / "firstlight_driver.h").read_text() + (ROOT / "firmware" / "firstlight.h").read_text()
+    quoted = re.findall(r"^\| ([A-Zc][^|]*\.) \|", PAGE, re.MULTILINE)
+    assert len(quoted) == 5
+    assert [sentence for sentence in quoted if f'"{sentence}"' not in header] == []
