@@ -140,7 +140,7 @@ class Host:
 
     async def load_image(self, image: Image):
         """Bring a network onto the processor."""
-        await self.expect(image)
+        await self.configure(image)
         await self.load(image.load_words())
 
     async def load_batch(self, batch: Batch):
@@ -151,13 +151,13 @@ class Host:
         HostError
             If the load ended with an error.
         """
-        await self.expect(batch.image)
+        await self.configure(batch.image)
         await self.write("source_address", batch.image_address)
         await self.write("source_words", batch.image_words)
         await self.write("control", LOAD)
         await self.finish()
 
-    async def expect(self, image: Image):
+    async def configure(self, image: Image):
         """Write the settings of a network."""
         image.check(self.cfg)
         self.classes, self.layers = image.classes, len(image.descriptors)

@@ -389,7 +389,7 @@ MUTANTS = (
     Mutant("core begins every layer with the first column group", "core.py",
            "groups_done.eq(groups_done + 1)", "groups_done.eq(0)",
            "test_core.py::test_matches_model_while_its_weights_come_from_the_memory"),
-    Mutant("supply gives rows away while its reader is lent", "supply.py",
+    Mutant("supply does not wait for those that its reader is lent to", "supply.py",
            "reader.o.ready.eq(Mux(self.lent, self.lent_beats.ready, rows.i.ready))", "reader.o.ready.eq(1)",
            "test_supply.py::test_a_reader_that_is_lent_reads_what_it_is_asked_for_and_writes_no_row"),
     Mutant("words gives the rest of a beat, too", "words.py",

@@ -162,7 +162,7 @@ def test_what_is_ended_leaves_nothing_behind(stall):
     async def host(ctx):
         await world.prepare(ctx)
         # A batch takes more than a hundred cycles.
-        for cycles in range(0, 130, 5):
+        for cycles in range(0, 130, 11):
             world.memory.content.clear()
             await pulse(ctx, world.dut.batch)
             await idle(ctx, cycles)
