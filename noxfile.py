@@ -72,6 +72,14 @@ def compare(session):
     session.run("python", "-m", "cosim", "compare", *session.posargs)
 
 
+@nox.session(name="compare-vgg16")
+def compare_vgg16(session):
+    """Run VGG-16 on 128 columns, its weights from a memory, 20 pictures of CIFAR-10 or --images; results/ (an hour)."""
+    install(session, "cosim")
+    session.run("python", "-m", "cosim", "compare", "cifar10-vgg16-ttfs", "--config", "stream", "--images", "20",
+                "--record", *session.posargs)
+
+
 @nox.session(name="bench-cycles")
 def bench_cycles(session):
     """Measure how busy the columns are, layer by layer; results/cycles.json and docs/performance.md (a minute)."""

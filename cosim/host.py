@@ -9,18 +9,20 @@ from cocotb.triggers import ClockCycles, RisingEdge, select
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
+from model.answer import HARDWARE_COUNTERS, Answer
+from model.batch import Batch
 from model.config import ProcessorConfig
 from model.image import Image, picture
 from rtl.registers import description, enumeration
 
-__all__ = ["CLOCK_PERIOD_NS", "HARDWARE_COUNTERS", "HostError", "Result", "Host"]
+__all__ = ["CLOCK_PERIOD_NS", "START", "ABORT", "LOAD", "BATCH", "HostError", "Result", "batch_registers", "Host"]
 
 CLOCK_PERIOD_NS = 10
 # No run of a network that fits takes longer; what does, hangs.
 CYCLE_LIMIT = 50_000_000
 
-HARDWARE_COUNTERS = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles", "events", "synaptic_operations",
-                     "spikes", "neurons")
+# Commands: bits of the ``control`` register.
+START, ABORT, LOAD, BATCH = 1, 2, 4, 8
 
 ErrorCode = enumeration("ErrorCode")
 
@@ -30,27 +32,22 @@ class HostError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What the processor says of one picture.
+class Result(Answer):
+    """What the processor says of one picture, and how long its layers took.
 
     Parameters
     ----------
-    class_index, timestep : int
-    logits : list of int
-    signatures : list of int
-        One per layer.
-    counters : dict of int
-        By the names of HARDWARE_COUNTERS.
     visits : list of list of int
         Cycles of every layer in every timestep, as seen on the ports.
     """
 
-    class_index: int
-    timestep: int
-    logits: list[int]
-    signatures: list[int]
-    counters: dict[str, int]
     visits: list[list[int]]
+
+
+def batch_registers(batch: Batch) -> dict[str, int]:
+    """What the registers of a batch hold, by their names."""
+    return {"source_address": batch.picture_address, "source_words": batch.picture_words,
+            "batch_pictures": batch.pictures, "batch_distance": batch.distance, "batch_answers": batch.answer_address}
 
 
 class Host:
@@ -92,6 +89,7 @@ class Host:
             "state_words": cfg.state_words,
             "charge_words": cfg.charge_words,
             "parameter_words": cfg.parameter_words,
+            "memory": cfg.memory_width,
             "limits": cfg.layers | cfg.timesteps << 8 | cfg.classes << 16,
         }
         for name, expected in capabilities.items():
@@ -142,10 +140,28 @@ class Host:
 
     async def load_image(self, image: Image):
         """Bring a network onto the processor."""
+        await self.expect(image)
+        await self.load(image.load_words())
+
+    async def load_batch(self, batch: Batch):
+        """Bring a network onto the processor from its memory, where it lies as ``batch`` says.
+
+        Raises
+        ------
+        HostError
+            If the load ended with an error.
+        """
+        await self.expect(batch.image)
+        await self.write("source_address", batch.image_address)
+        await self.write("source_words", batch.image_words)
+        await self.write("control", LOAD)
+        await self.finish()
+
+    async def expect(self, image: Image):
+        """Write the settings of a network."""
         image.check(self.cfg)
         self.classes, self.layers = image.classes, len(image.descriptors)
         self.picture_words = image.descriptors[0]["input_words"]
-        await self.load(image.load_words())
         await self.write("network", image.network_register)
         await self.write("exit", image.exit_register)
         await self.write("exit_threshold", image.threshold)
@@ -156,7 +172,13 @@ class Host:
 
     async def start(self):
         """Begin a run."""
-        await self.write("control", 1)
+        await self.write("control", START)
+
+    async def start_batch(self, batch: Batch):
+        """Begin to answer all pictures of a batch, whose network is on the processor."""
+        for name, value in batch_registers(batch).items():
+            await self.write(name, value)
+        await self.write("control", BATCH)
 
     async def finish(self):
         """Sleep until the interrupt.

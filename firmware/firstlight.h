@@ -19,7 +19,7 @@ extern "C" {
 #define FIRSTLIGHT__VERSION__MINOR_bm 0xffff
 #define FIRSTLIGHT__VERSION__MINOR_bp 0
 #define FIRSTLIGHT__VERSION__MINOR_bw 16
-#define FIRSTLIGHT__VERSION__MINOR_reset 0x1
+#define FIRSTLIGHT__VERSION__MINOR_reset 0x2
 #define FIRSTLIGHT__VERSION__MAJOR_bm 0xffff0000
 #define FIRSTLIGHT__VERSION__MAJOR_bp 16
 #define FIRSTLIGHT__VERSION__MAJOR_bw 16
@@ -82,6 +82,14 @@ extern "C" {
 #define FIRSTLIGHT__CONTROL__ABORT_bp 1
 #define FIRSTLIGHT__CONTROL__ABORT_bw 1
 #define FIRSTLIGHT__CONTROL__ABORT_reset 0x0
+#define FIRSTLIGHT__CONTROL__LOAD_bm 0x4
+#define FIRSTLIGHT__CONTROL__LOAD_bp 2
+#define FIRSTLIGHT__CONTROL__LOAD_bw 1
+#define FIRSTLIGHT__CONTROL__LOAD_reset 0x0
+#define FIRSTLIGHT__CONTROL__BATCH_bm 0x8
+#define FIRSTLIGHT__CONTROL__BATCH_bp 3
+#define FIRSTLIGHT__CONTROL__BATCH_bw 1
+#define FIRSTLIGHT__CONTROL__BATCH_reset 0x0
 
 // reg - firstlight::status
 #define FIRSTLIGHT__STATUS__BUSY_bm 0x1
@@ -213,6 +221,46 @@ extern "C" {
 #define FIRSTLIGHT__NEURONS__VALUE_bp 0
 #define FIRSTLIGHT__NEURONS__VALUE_bw 32
 
+// reg - firstlight::capability_memory
+#define FIRSTLIGHT__CAPABILITY_MEMORY__WIDTH_bm 0xffff
+#define FIRSTLIGHT__CAPABILITY_MEMORY__WIDTH_bp 0
+#define FIRSTLIGHT__CAPABILITY_MEMORY__WIDTH_bw 16
+
+// reg - firstlight::source_address
+#define FIRSTLIGHT__SOURCE_ADDRESS__VALUE_bm 0xffffffff
+#define FIRSTLIGHT__SOURCE_ADDRESS__VALUE_bp 0
+#define FIRSTLIGHT__SOURCE_ADDRESS__VALUE_bw 32
+#define FIRSTLIGHT__SOURCE_ADDRESS__VALUE_reset 0x0
+
+// reg - firstlight::source_words
+#define FIRSTLIGHT__SOURCE_WORDS__VALUE_bm 0xffffff
+#define FIRSTLIGHT__SOURCE_WORDS__VALUE_bp 0
+#define FIRSTLIGHT__SOURCE_WORDS__VALUE_bw 24
+#define FIRSTLIGHT__SOURCE_WORDS__VALUE_reset 0x0
+
+// reg - firstlight::batch_pictures
+#define FIRSTLIGHT__BATCH_PICTURES__VALUE_bm 0xffffffff
+#define FIRSTLIGHT__BATCH_PICTURES__VALUE_bp 0
+#define FIRSTLIGHT__BATCH_PICTURES__VALUE_bw 32
+#define FIRSTLIGHT__BATCH_PICTURES__VALUE_reset 0x0
+
+// reg - firstlight::batch_distance
+#define FIRSTLIGHT__BATCH_DISTANCE__VALUE_bm 0xffffffff
+#define FIRSTLIGHT__BATCH_DISTANCE__VALUE_bp 0
+#define FIRSTLIGHT__BATCH_DISTANCE__VALUE_bw 32
+#define FIRSTLIGHT__BATCH_DISTANCE__VALUE_reset 0x0
+
+// reg - firstlight::batch_answers
+#define FIRSTLIGHT__BATCH_ANSWERS__VALUE_bm 0xffffffff
+#define FIRSTLIGHT__BATCH_ANSWERS__VALUE_bp 0
+#define FIRSTLIGHT__BATCH_ANSWERS__VALUE_bw 32
+#define FIRSTLIGHT__BATCH_ANSWERS__VALUE_reset 0x0
+
+// reg - firstlight::batch_done
+#define FIRSTLIGHT__BATCH_DONE__VALUE_bm 0xffffffff
+#define FIRSTLIGHT__BATCH_DONE__VALUE_bp 0
+#define FIRSTLIGHT__BATCH_DONE__VALUE_bw 32
+
 // mem - firstlight::load
 typedef struct __attribute__ ((__packed__)) {
     uint32_t mem[1024];
@@ -260,7 +308,14 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t synaptic_operations;
     uint32_t spikes;
     uint32_t neurons;
-    uint8_t RESERVED_80_fff[0xf80];
+    uint32_t capability_memory;
+    uint32_t source_address;
+    uint32_t source_words;
+    uint32_t batch_pictures;
+    uint32_t batch_distance;
+    uint32_t batch_answers;
+    uint32_t batch_done;
+    uint8_t RESERVED_9c_fff[0xf64];
     firstlight__load_t load;
     firstlight__logits_t logits;
     firstlight__signatures_t signatures;
@@ -273,11 +328,11 @@ typedef struct __attribute__ ((__packed__)) {
 #define FIRSTLIGHT__ERROR_CODE__REGISTER 0x1
 #define FIRSTLIGHT__ERROR_CODE__REGISTER_desc "Illegal register access; error_detail is the address."
 #define FIRSTLIGHT__ERROR_CODE__LOAD 0x2
-#define FIRSTLIGHT__ERROR_CODE__LOAD_desc "Illegal section in the load window, or a start while a section is incomplete; error_detail is its first word."
+#define FIRSTLIGHT__ERROR_CODE__LOAD_desc "Illegal section in the load window, or a command, or the end of a load, while a section is incomplete; error_detail is its first word."
 #define FIRSTLIGHT__ERROR_CODE__BUSY 0x3
-#define FIRSTLIGHT__ERROR_CODE__BUSY_desc "Start or load while a network is running."
+#define FIRSTLIGHT__ERROR_CODE__BUSY_desc "A command or a word in the load window while another command is being done."
 #define FIRSTLIGHT__ERROR_CODE__SETTINGS 0x4
-#define FIRSTLIGHT__ERROR_CODE__SETTINGS_desc "Illegal network or exit settings; error_detail is the address of the register."
+#define FIRSTLIGHT__ERROR_CODE__SETTINGS_desc "A command that its settings do not allow; error_detail is the address of the register."
 #define FIRSTLIGHT__ERROR_CODE__DESCRIPTOR 0x5
 #define FIRSTLIGHT__ERROR_CODE__DESCRIPTOR_desc "Illegal layer descriptor; error_detail is the index of the 32-bit word that holds the field."
 #define FIRSTLIGHT__ERROR_CODE__ADDRESS 0x6
@@ -285,7 +340,7 @@ typedef struct __attribute__ ((__packed__)) {
 #define FIRSTLIGHT__ERROR_CODE__CYCLES 0x7
 #define FIRSTLIGHT__ERROR_CODE__CYCLES_desc "cycle_limit was reached; error_detail is the number of cycles."
 #define FIRSTLIGHT__ERROR_CODE__ABORTED 0x8
-#define FIRSTLIGHT__ERROR_CODE__ABORTED_desc "control.abort was written while a network was running."
+#define FIRSTLIGHT__ERROR_CODE__ABORTED_desc "control.abort was written while a command was being done."
 #define FIRSTLIGHT__ERROR_CODE__MEMORY 0x9
 #define FIRSTLIGHT__ERROR_CODE__MEMORY_desc "The memory answered with an error; error_detail is the byte address of the burst."
 

@@ -21,5 +21,6 @@ Read it in the order a picture takes:
 
 On the way from a trained network to the chip: :mod:`model.training` (float), :mod:`model.quantise`,
 :mod:`model.convert` (float to :mod:`model.network`), :mod:`model.compiler` (network to image) and
-:mod:`model.image` (the binary a chip loads).
+:mod:`model.image` (the binary a chip loads). :mod:`model.batch` lays out an image, pictures and room for answers in
+one memory, :mod:`model.answer` is one of them.
 """

@@ -17,6 +17,10 @@
 layers, :mod:`rtl.prefetch` asks for their column groups, :mod:`rtl.reader` reads them, :mod:`rtl.rows` unpacks them,
 and :mod:`rtl.seen` tells which channels spiked.
 
+:mod:`rtl.batch` loads from that memory, and works through batches of pictures in it: :mod:`rtl.steps` says what comes
+next, :mod:`rtl.words` cuts beats into words for the loader, :mod:`rtl.answer` gathers what is known of a run, and
+:mod:`rtl.writer` writes it.
+
 :mod:`rtl.store` is the memory they share, :mod:`rtl.buffer` where a stall is caught, :mod:`rtl.signature` the CRC of
 what leaves each layer, :mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level.
 :mod:`rtl.verilog` exports it, :mod:`rtl.netlist` lints and synthesises the export.

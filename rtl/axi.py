@@ -5,10 +5,13 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["DATA_WIDTH", "STROBE_WIDTH", "Response", "AxiLiteSignature", "AxiLiteWrite", "AxiLiteFrontEnd",
-           "AxiReadSignature"]
+           "INCREMENTING", "NORMAL", "AxiReadSignature", "AxiWriteSignature"]
 
 DATA_WIDTH = 32
 STROBE_WIDTH = DATA_WIDTH // 8
+
+# Of arburst and awburst: each beat follows the one before. Of arcache and awcache: a normal memory that may buffer.
+INCREMENTING, NORMAL = 1, 0b0011
 
 
 class Response(enum.Enum, shape=2):
@@ -174,4 +177,38 @@ class AxiReadSignature(wiring.Signature):
             "rlast": In(1),
             "rvalid": In(1),
             "rready": Out(1),
+        })
+
+
+class AxiWriteSignature(wiring.Signature):
+    """The write channels of AXI4, as their master sees them.
+
+    Parameters
+    ----------
+    address_width : int
+        Bits of a byte address.
+    data_width : int
+        Bits of a beat.
+    """
+
+    def __init__(self, address_width: int, data_width: int):
+        super().__init__({
+            "awid": Out(1),
+            "awaddr": Out(address_width),
+            "awlen": Out(8),
+            "awsize": Out(3),
+            "awburst": Out(2),
+            "awcache": Out(4),
+            "awprot": Out(3),
+            "awvalid": Out(1),
+            "awready": In(1),
+            "wdata": Out(data_width),
+            "wstrb": Out(data_width // 8),
+            "wlast": Out(1),
+            "wvalid": Out(1),
+            "wready": In(1),
+            "bid": In(1),
+            "bresp": In(Response),
+            "bvalid": In(1),
+            "bready": Out(1),
         })

@@ -5,11 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
+from model.answer import ANSWER, HARDWARE_COUNTERS
 from model.config import MEMORY_ADDRESS_WIDTH, ProcessorConfig, Target
 from model.descriptor import DESCRIPTOR_WORDS
 from model.tables import SCALE_WIDTH
 
-from .axi import AxiLiteSignature, AxiReadSignature
+from .axi import AxiLiteSignature, AxiReadSignature, AxiWriteSignature
+from .batch import Batch
 from .core import Core, Emission, Parameters, SpikeWord, WeightRow
 from .descriptor_store import DescriptorStore
 from .exit import ExitUnit
@@ -18,6 +20,7 @@ from .loader import Loader, LoadTarget
 from .registers import Registers, description
 from .sequencer import ErrorCode, Sequencer
 from .signature import Signature
+from .steps import Order
 from .store import Store
 from .supply import Supply
 
@@ -27,10 +30,11 @@ COUNTER_WIDTH = 32
 
 
 class Processor(wiring.Component):
-    """A spiking processor behind an AXI4-Lite slave; with a memory, it reads weights that do not fit as AXI4 master.
+    """A spiking processor behind an AXI4-Lite slave; with a memory, an AXI4 master, too.
 
     Load an image and a picture through the load window, write the settings, start, and wait for the
-    interrupt; ``registers.rdl`` describes every register.
+    interrupt; ``registers.rdl`` describes every register. With a memory, weights that do not fit come from there, and
+    it can load image and pictures from there by itself, and write the answers to a batch of pictures into it.
 
     Parameters
     ----------
@@ -39,7 +43,8 @@ class Processor(wiring.Component):
     Members
     -------
     s_axil_* : AXI4-Lite slave, see :class:`rtl.axi.AxiLiteSignature`
-    m_axi_* : AXI4 master that reads, see :class:`rtl.axi.AxiReadSignature`; only with a memory
+    m_axi_* : AXI4 master, only with a memory
+        See :class:`rtl.axi.AxiReadSignature` and :class:`rtl.axi.AxiWriteSignature`.
     interrupt : Out(1)
         High while an enabled cause is set.
     busy : Out(1)
@@ -53,7 +58,10 @@ class Processor(wiring.Component):
     def __init__(self, cfg: ProcessorConfig):
         self.cfg = cfg
         bus = AxiLiteSignature(bits_for(description().size - 1)).flip().members
-        memory = AxiReadSignature(MEMORY_ADDRESS_WIDTH, cfg.memory_width).members if cfg.memory_width else {}
+        memory = {}
+        if cfg.memory_width:
+            memory = {**AxiReadSignature(MEMORY_ADDRESS_WIDTH, cfg.memory_width).members,
+                      **AxiWriteSignature(MEMORY_ADDRESS_WIDTH, cfg.memory_width).members}
         super().__init__({
             # Flat, so that the ports have the names that other tools expect.
             **{f"s_axil_{name}": member for name, member in bus.items()},
@@ -72,7 +80,7 @@ class Processor(wiring.Component):
         cfg = self.cfg
 
         failed = Signal()
-        m.submodules.registers = registers = Registers()
+        m.submodules.registers = registers = Registers(memory=bool(cfg.memory_width))
         m.submodules.core = core = ResetInserter(failed)(Core(cfg))
         m.submodules.sequencer = sequencer = ResetInserter(failed)(Sequencer(cfg))
         m.submodules.exit = exit_unit = ResetInserter(failed)(ExitUnit(cfg))
@@ -91,33 +99,43 @@ class Processor(wiring.Component):
             **{LoadTarget(Target.TILES + tile, cfg.rows, WeightRow(cfg).size): port
                for tile, port in enumerate(core.load_rows)},
         }
-        m.submodules.loader = loader = ResetInserter(registers.control_abort)(Loader(list(writes)))
+        # With a memory, an error may end what has loaded half a section.
+        forget = registers.control_abort | failed if cfg.memory_width else registers.control_abort
+        m.submodules.loader = loader = ResetInserter(forget)(Loader(list(writes)))
         for port, enable in zip(writes.values(), loader.enables):
             m.d.comb += [
                 port.address.eq(loader.address),
                 Value.cast(port.data).eq(loader.data),
                 port.enable.eq(enable),
             ]
-        start, begin, busy = registers.control_start & ~loader.loading, sequencer.begin, sequencer.busy
-        supply = None
+        # ``running`` says that a network runs, ``busy`` that any command is being done.
+        start, begin, running = registers.control_start & ~loader.loading, sequencer.begin, sequencer.busy
+        busy, supply, batch = running, None, None
         if cfg.memory_width:
             m.submodules.supply = supply = Supply(cfg)
+            m.submodules.batch = batch = Batch(cfg)
+            start = (start & ~batch.busy) | batch.start
             # A start waits for what the run before has asked the memory for, as long as a run may take.
             waits = Signal()
             m.d.sync += waits.eq((start | (waits & ~failed)) & supply.busy & ~registers.control_abort)
             begin |= start & supply.busy & ~waits
-            start, busy = (start | waits) & ~supply.busy, busy | waits
+            start, running = (start | waits) & ~supply.busy, running | waits
+            busy = running | batch.busy
             self.connect_supply(m, supply, sequencer, descriptors, core, failed)
+            self.connect_batch(m, batch, registers, supply, loader, busy, failed)
         m.d.comb += [
             registers.load.ready.eq(1),
         ]
-        # Words that come during a run are refused.
+        # Words that come meanwhile are refused.
         refused = Signal()
         m.d.sync += [
             loader.i.payload.eq(registers.load.payload),
             loader.i.valid.eq(registers.load.valid & ~busy),
             refused.eq(registers.load.valid & busy),
         ]
+        if batch:
+            with m.If(batch.words.valid):
+                m.d.sync += [loader.i.payload.eq(batch.words.payload), loader.i.valid.eq(1)]
 
         m.d.comb += [
             sequencer.run.layers.eq(registers.network_layers),
@@ -157,8 +175,11 @@ class Processor(wiring.Component):
         m.d.comb += [descriptors.index.eq(sequencer.next_index), sequencer.next_layer.eq(descriptors.layer)]
         wiring.connect(m, exit_unit.o, sequencer.verdict)
 
-        self.count(m, registers, begin, busy, core.activity)
-        self.report_errors(m, registers, sequencer, loader, core, supply, refused, failed, busy)
+        self.count(m, registers, begin, running, core.activity)
+        answered = self.report_errors(m, registers, sequencer, loader, core, supply, batch, refused, failed,
+                                      running, busy)
+        if batch:
+            self.connect_answer(m, batch, registers, exit_unit, signature, answered)
 
         # A layer's last word leaves in the cycle after its end.
         m.d.sync += [
@@ -185,6 +206,7 @@ class Processor(wiring.Component):
             registers.capability_state_words.eq(cfg.state_words),
             registers.capability_charge_words.eq(cfg.charge_words),
             registers.capability_parameter_words.eq(cfg.parameter_words),
+            registers.capability_memory_width.eq(cfg.memory_width),
             registers.capability_limits_layers.eq(cfg.layers),
             registers.capability_limits_timesteps.eq(cfg.timesteps),
             registers.capability_limits_classes.eq(cfg.classes),
@@ -221,13 +243,46 @@ class Processor(wiring.Component):
                 m.d.comb += [port.address.eq(write.address), port.data.eq(write.data), port.enable.eq(1)]
         self.connect_bus(m, "m_axi", supply.bus)
 
-    def count(self, m, registers, begin, busy, activity):
+    def connect_batch(self, m, batch, registers, supply, loader, busy, failed):
+        """Loads from the memory, and batches of pictures."""
+        accepted = ~busy & ~loader.loading & ~registers.control_start
+        m.d.comb += [
+            *(batch.order[name].eq(getattr(registers, name)) for name in Order.members),
+            batch.classes.eq(registers.network_classes),
+            batch.layers.eq(registers.network_layers),
+            batch.limit.eq(registers.cycle_limit),
+            batch.load.eq(registers.control_load & accepted),
+            batch.batch.eq(registers.control_batch & accepted),
+            batch.end.eq(failed),
+            batch.loading.eq(loader.loading),
+            batch.section.eq(loader.head),
+            supply.lent.eq(batch.reading),
+            registers.batch_done.eq(batch.pictures_done),
+        ]
+        wiring.connect(m, batch.reads, supply.lent_runs)
+        wiring.connect(m, supply.lent_beats, batch.beats)
+        self.connect_bus(m, "m_axi", batch.bus)
+
+    def connect_answer(self, m, batch, registers, exit_unit, signature, answered):
+        """What a batch writes into the memory when a run has ``answered``; the host reads the same meanwhile."""
+        words = {"class_index": registers.result_class_index, "timestep": registers.result_timestep,
+                 **{name: getattr(registers, name) for name in HARDWARE_COUNTERS}}
+        m.d.comb += [
+            batch.answered.eq(answered),
+            *(batch.head[index].eq(Cat(words[name] for name in fields)) for index, fields in enumerate(ANSWER)),
+            batch.logit_data.eq(registers.logits_data),
+            batch.signature_data.eq(registers.signatures_data),
+        ]
+        with m.If(batch.answering):
+            m.d.comb += [exit_unit.read_class.eq(batch.index), signature.read_layer.eq(batch.index)]
+
+    def count(self, m, registers, begin, running, activity):
         """The counters of a run; they keep their last value until the next one begins, or begins to wait."""
         # Counted a cycle later, as nothing waits for it.
         seen = Signal.like(activity)
         m.d.sync += seen.eq(activity)
         increments = {
-            "cycles": busy,
+            "cycles": running,
             "busy_cycles": seen.events,
             "empty_cycles": seen.empty,
             "fire_cycles": seen.blocked,
@@ -241,10 +296,11 @@ class Processor(wiring.Component):
             m.d.comb += getattr(registers, name).eq(counter)
             m.d.sync += counter.eq(Mux(begin, 0, counter + increment))
 
-    def report_errors(self, m, registers, sequencer, loader, core, supply, refused, failed, busy):
-        """How a run ends: with an answer, or with the first error since the host cleared the cause.
+    def report_errors(self, m, registers, sequencer, loader, core, supply, batch, refused, failed, running, busy):
+        """How a command ends: well, or with the first error since the host cleared the cause.
 
-        ``failed`` is high in the cycle after an error that ends a run, and brings everything back.
+        ``failed`` is high in the cycle after an error that ends it, and brings everything back. What is returned is
+        high in the cycle in which a run ends with an answer.
         """
         code, layer, detail = (Signal.like(getattr(registers, f"error_{part}")) for part in ("code", "layer", "detail"))
         m.d.comb += [
@@ -252,11 +308,15 @@ class Processor(wiring.Component):
             registers.error_layer.eq(layer),
             registers.error_detail.eq(detail),
         ]
-        running = busy & ~failed
+        running = running & ~failed
         # An access beyond a store is reported a cycle later.
         fault, fault_layer = Signal(), Signal.like(layer)
         m.d.sync += [fault.eq(core.fault & running), fault_layer.eq(self.trace_layer)]
-        # (condition, code, detail, whether it ends a run)
+        commanded, incomplete = registers.control_start, loader.loading
+        if batch:
+            commanded |= registers.control_load | registers.control_batch
+            incomplete &= ~busy
+        # (condition, code, detail, whether it ends a command)
         errors = [
             (busy & ~failed & registers.control_abort, ErrorCode.ABORTED, 0, True),
             (fault & ~failed, ErrorCode.ADDRESS, core.fault_address, True),
@@ -264,17 +324,26 @@ class Processor(wiring.Component):
             (sequencer.failed, sequencer.failure.code, sequencer.failure.detail, True),
             (registers.rejected, ErrorCode.REGISTER, registers.rejected_address, False),
             (loader.error, ErrorCode.LOAD, loader.head, False),
-            (registers.control_start & loader.loading, ErrorCode.LOAD, loader.head, False),
-            (refused | (busy & registers.control_start), ErrorCode.BUSY, 0, False),
+            (commanded & incomplete, ErrorCode.LOAD, loader.head, False),
+            (refused | (busy & commanded), ErrorCode.BUSY, 0, False),
         ]
-        if supply:
-            errors.insert(1, (running & supply.error, ErrorCode.MEMORY, supply.error_address, True))
+        if batch:
+            errors[1:1] = [
+                (busy & ~failed & supply.error, ErrorCode.MEMORY, supply.error_address, True),
+                (batch.failed & ~failed, batch.code, batch.detail, True),
+                (batch.busy & ~failed & loader.error, ErrorCode.LOAD, loader.head, True),
+            ]
+            both = registers.control_start & (registers.control_load | registers.control_batch)
+            errors.append((both, ErrorCode.BUSY, 0, False))
         failing = Cat(condition for condition, *_, ends in errors if ends).any()
         m.d.sync += failed.eq(failing)
-        m.d.comb += registers.interrupt_done.eq(sequencer.done & ~(core.fault | failing | failed))
+        answered = sequencer.done & ~(core.fault | failing | failed)
+        done = (answered & ~batch.busy) | (batch.done & ~(failing | failed)) if batch else answered
+        m.d.comb += registers.interrupt_done.eq(done)
         for condition, error, about, _ in reversed(errors):
             with m.If(condition):
                 m.d.comb += registers.interrupt_error.eq(1)
                 with m.If(~registers.interrupt_error_value):
                     m.d.sync += [code.eq(error), detail.eq(about),
                                  layer.eq(Mux(fault, fault_layer, sequencer.layer_index))]
+        return answered

@@ -5,7 +5,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from .axi import AxiReadSignature, Response
+from .axi import INCREMENTING, NORMAL, AxiReadSignature, Response
 from .buffer import Buffer
 
 __all__ = ["BURST_BEATS", "OUTSTANDING", "Run", "Beat", "Reader"]
@@ -14,9 +14,6 @@ __all__ = ["BURST_BEATS", "OUTSTANDING", "Run", "Beat", "Reader"]
 BURST_BEATS = 16
 # Bursts whose data has not come yet. The more, the longer a latency they hide.
 OUTSTANDING = 16
-
-# Of arburst: each beat follows the one before. Of arcache: a normal memory that may buffer.
-INCREMENTING, NORMAL = 1, 0b0011
 
 
 class Run(data.StructLayout):

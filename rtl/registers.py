@@ -108,6 +108,11 @@ class Registers(wiring.Component):
     a multiple of four; write to a read-only, or read from a write-only register or window; write to a window without
     all of its strobes.
 
+    Parameters
+    ----------
+    memory : bool
+        Whether there are the fields that ``needs_memory``.
+
     Members
     -------
     bus : In(AxiLiteSignature)
@@ -138,14 +143,15 @@ class Registers(wiring.Component):
         That word, due in the cycle after ``<window>_read``.
     """
 
-    def __init__(self):
+    def __init__(self, memory: bool = True):
+        self._memory = memory
         self._address_width = bits_for(description().size - 1)
         members = {
             "bus": In(AxiLiteSignature(self._address_width)),
             "rejected": Out(1),
             "rejected_address": Out(self._address_width),
         }
-        for field in fields():
+        for field in filter(self._has, fields()):
             name = member_name(field)
             match kind(field):
                 case Kind.OBSERVED:
@@ -175,12 +181,13 @@ class Registers(wiring.Component):
         write, write_legal = front_end.write, Signal()
         m.d.comb += write.ready.eq(1)
         written = Cat(strobe.replicate(DATA_WIDTH // STROBE_WIDTH) for strobe in write.p.strobe)
-        for register in registers():
+        existing = [register for register in registers() if any(map(self._has, register.fields()))]
+        for register in existing:
             selected = Signal(name=f"{register.inst_name}_selected")
             if register.has_sw_writable:
                 with m.If(write.p.address.matches(self._addresses(register))):
                     m.d.comb += [selected.eq(write.valid), write_legal.eq(1)]
-            for field in register.fields():
+            for field in filter(self._has, register.fields()):
                 bits = slice(field.low, field.high + 1)
                 touched = written[bits] & selected.replicate(field.width)
                 ones = write.p.data[bits] & touched
@@ -206,11 +213,11 @@ class Registers(wiring.Component):
                 word = read_address[exact_log2(STROBE_WIDTH):]
                 m.d.comb += getattr(self, f"{window.inst_name}_address").eq(word)
         with m.Switch(read_address):
-            for register in registers():
+            for register in existing:
                 if register.has_sw_readable:
                     with m.Case(self._addresses(register)):
                         m.d.comb += read_legal.eq(1)
-                        for field in register.fields():
+                        for field in filter(self._has, register.fields()):
                             m.d.comb += front_end.read_data[field.low:field.high + 1].eq(self._value(field))
             for window in windows():
                 if window.is_sw_readable:
@@ -229,6 +236,9 @@ class Registers(wiring.Component):
         ]
 
         return m
+
+    def _has(self, field):
+        return self._memory or not field.get_property("needs_memory")
 
     def _member(self, field):
         return getattr(self, member_name(field))

@@ -1,9 +1,9 @@
 """The weights of a run, from the memory into the tiles, one column group ahead. What comes: :mod:`model.residence`."""
 
 from amaranth import *
-from amaranth.lib import data, fifo, wiring
+from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from model.config import CORNERS, LANES, MEMORY_ADDRESS_WIDTH, ProcessorConfig
 
@@ -11,7 +11,7 @@ from .axi import AxiReadSignature
 from .layouts import Descriptor
 from .lookahead import Lookahead
 from .prefetch import Prefetch
-from .reader import OUTSTANDING, Reader
+from .reader import OUTSTANDING, Beat, Reader
 from .reader import Run as Beats
 from .rows import Destination, Rows
 from .sequencer import Run
@@ -49,6 +49,10 @@ class Supply(wiring.Component):
     seen_address : Out, seen_corners : Out(4), seen_data : In(16)
         See :class:`~rtl.seen.Seen`.
     writes : Out(WriteSignature(WeightRow(cfg))).array(cfg.tiles)
+    lent : In(1)
+        The reader takes runs from ``lent_runs`` and gives their beats to ``lent_beats``. Not during a run.
+    lent_runs : In(stream.Signature(Run)), lent_beats : Out(stream.Signature(Beat(cfg.memory_width)))
+        See :class:`~rtl.reader.Reader`.
     bus : Out(AxiReadSignature)
     error : Out(1), error_address : Out
         High for one cycle when a beat of the run comes with an error, with the byte address of its burst.
@@ -72,6 +76,9 @@ class Supply(wiring.Component):
             "seen_corners": Out(CORNERS),
             "seen_data": In(LANES),
             "writes": Out(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
+            "lent": In(1),
+            "lent_runs": In(stream.Signature(Beats(MEMORY_ADDRESS_WIDTH - exact_log2(cfg.beat_bytes)))),
+            "lent_beats": Out(stream.Signature(Beat(cfg.memory_width))),
             "bus": Out(AxiReadSignature(MEMORY_ADDRESS_WIDTH, cfg.memory_width)),
             "error": Out(1),
             "error_address": Out(MEMORY_ADDRESS_WIDTH),
@@ -114,6 +121,13 @@ class Supply(wiring.Component):
             reader.i.p.beats.eq(asked.beats),
             reader.i.valid.eq(runs.r_rdy),
             runs.r_en.eq(reader.i.ready),
+            self.lent_runs.ready.eq(reader.i.ready & self.lent),
+
+            rows.i.payload.eq(reader.o.payload),
+            rows.i.valid.eq(reader.o.valid & ~self.lent),
+            self.lent_beats.payload.eq(reader.o.payload),
+            self.lent_beats.valid.eq(reader.o.valid & self.lent),
+            reader.o.ready.eq(Mux(self.lent, self.lent_beats.ready, rows.i.ready)),
 
             places.w_data.eq(prefetch.to.payload),
             places.w_en.eq(prefetch.to.valid),
@@ -126,8 +140,9 @@ class Supply(wiring.Component):
             self.error.eq(reader.error),
             self.error_address.eq(reader.error_address),
         ]
+        with m.If(self.lent):
+            m.d.comb += [reader.i.payload.eq(self.lent_runs.payload), reader.i.valid.eq(self.lent_runs.valid)]
         wiring.connect(m, lookahead.o, prefetch.i)
-        wiring.connect(m, reader.o, rows.i)
         wiring.connect(m, reader.bus, wiring.flipped(self.bus))
         for write, row in zip(self.writes, rows.writes):
             wiring.connect(m, row, wiring.flipped(write))

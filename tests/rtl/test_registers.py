@@ -101,9 +101,31 @@ def test_members_are_those_of_the_description():
     expected |= {"load", *(f"{window}_{part}" for window in ("logits", "signatures")
                            for part in ("read", "address", "data"))}
     assert set(Registers().signature.members) == expected
-    assert (len(registers()), len(fields()), len(windows())) == (28, 44, 3)
+    assert (len(registers()), len(fields()), len(windows())) == (35, 53, 3)
     # No two fields share a member.
     assert len(expected) == 3 + len(fields()) - len(of_kind(Kind.CONSTANT)) + 2 + 7
+
+
+def test_without_a_memory_registers_that_need_one_do_not_exist():
+    needing = [field for field in fields() if field.get_property("needs_memory")]
+    gone = {member_name(field) for field in needing}
+    assert set(Registers().signature.members) - set(Registers(memory=False).signature.members) == gone
+    assert gone > {"control_load", "control_batch", "source_address", "batch_done"}
+    dut, checked = Registers(memory=False), 0
+
+    async def testbench(ctx):
+        nonlocal checked
+        for field in needing:
+            exists = field.parent.inst_name == "control"
+            response = await write(ctx, dut.bus, field.parent.absolute_address, 1 << field.low)
+            assert response == (Response.OKAY if exists else Response.SLVERR)
+            if not exists:
+                assert (await read(ctx, dut.bus, field.parent.absolute_address))[1] == Response.SLVERR
+            checked += 1
+        assert await read(ctx, dut.bus, address("capability_memory")) == (0, Response.OKAY)
+
+    simulate(dut, testbench)
+    assert checked == 8
 
 
 def test_registers_have_their_reset_values():
@@ -139,7 +161,7 @@ def test_host_reads_what_the_gateware_drives():
             checked += 1
 
     simulate(dut, testbench)
-    assert checked == 19
+    assert checked == 21
 
 
 @pytest.mark.parametrize("address_delay, data_delay", [(0, 0), (3, 0), (0, 3)])
@@ -166,20 +188,23 @@ def test_settings_are_written_byte_by_byte(address_delay, data_delay, stall):
 
 
 @pytest.mark.parametrize("data, strobe, expected", [
-    (0b01, ALL, [(1, 0)]),
-    (0b10, ALL, [(0, 1)]),
-    (0b11, 0b0001, [(1, 1)]),
+    (0b01, ALL, [(1, 0, 0, 0)]),
+    (0b10, ALL, [(0, 1, 0, 0)]),
+    (0b11, 0b0001, [(1, 1, 0, 0)]),
     (0b11, 0b1110, []),
     (0b00, ALL, []),
+    (0b0100, ALL, [(0, 0, 1, 0)]),
+    (0b1000, ALL, [(0, 0, 0, 1)]),
 ])
 def test_command_pulses_for_one_cycle(data, strobe, expected):
     dut = Registers()
     pulses = []
 
     async def watch(ctx):
-        async for *_, start, abort in ctx.tick().sample(dut.control_start, dut.control_abort):
-            if start or abort:
-                pulses.append((start, abort))
+        async for _, _, *commands in ctx.tick().sample(dut.control_start, dut.control_abort, dut.control_load,
+                                                       dut.control_batch):
+            if any(commands):
+                pulses.append(tuple(commands))
 
     async def testbench(ctx):
         assert await write(ctx, dut.bus, address("control"), data, strobe) == Response.OKAY

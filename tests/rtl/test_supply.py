@@ -10,7 +10,7 @@ from model.memory import fetched
 from model.supply import Supply as Model
 from rtl.supply import Supply
 from tests.rtl.test_reader import WIDTH, Memory, stored
-from tests.streams import idle, simulate
+from tests.streams import expect_nothing, idle, put, simulate, take
 
 # A granule is five beats and four rows.
 CFG = ProcessorConfig(columns=16, encoders=2, rows=64, layers=2, timesteps=2, seen_words=4, memory_width=WIDTH)
@@ -123,6 +123,39 @@ def test_an_end_drops_what_is_still_to_come_and_the_next_run_begins_anew(latency
     assert whole == sum(GROUPS, []) and supplied.late == []
     assert len(broken) == 3 and all(its == whole[:len(its)] for its in broken)
     assert 0 < len(broken[-1]) < len(whole) or latency
+
+
+@pytest.mark.parametrize("stall", [0, 2])
+def test_a_reader_that_is_lent_reads_what_it_is_asked_for_and_writes_no_row(stall):
+    random.seed(1)
+    dut = Supply(CFG)
+    memory, came = Memory(dut.bus, 5, stall), []
+
+    async def lend(ctx):
+        ctx.set(dut.lent, 1)
+        for address, beats in ((70, 20), (5, 1)):
+            await put(ctx, dut.lent_runs, {"address": address, "beats": beats})
+        for _ in range(21):
+            came.append((await take(ctx, dut.lent_beats))["data"])
+            await idle(ctx, stall)
+        # The last one is not waited for.
+        await put(ctx, dut.lent_runs, {"address": 200, "beats": 100})
+        came.append((await take(ctx, dut.lent_beats))["data"])
+        await pulse(ctx, dut.end)
+        ctx.set(dut.lent, 0)
+        await ctx.tick().until(~dut.busy)
+        ctx.set(dut.lent, 1)
+        await put(ctx, dut.lent_runs, {"address": 7, "beats": 1})
+        came.append((await take(ctx, dut.lent_beats))["data"])
+        await expect_nothing(ctx, dut.lent_beats, 30)
+        assert not memory.waiting
+
+    async def watch(ctx):
+        async for _, _, enable in ctx.tick().sample(dut.writes[0].enable):
+            assert not enable
+
+    simulate(dut, lend, processes=[watch, memory.addresses, memory.beats])
+    assert came == [stored(beat) for beat in (*range(70, 90), 5, 200, 7)]
 
 
 def come_and_expected(cfg, spiked, groups, wait, layer):
