@@ -108,7 +108,7 @@ enum firstlight_status firstlight_open(struct firstlight *processor)
 
 /* Images */
 
-/* CRC-32 of IEEE 802.3, four bits at a time: a table of bytes would be larger than the rest of the driver. */
+/* CRC-32 of IEEE 802.3, four bits at a time: a table for bytes would take a kilobyte. */
 static uint32_t crc32(const uint32_t *words, uint32_t count)
 {
     static const uint32_t of_nibble[16] = {
