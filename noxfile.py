@@ -25,7 +25,8 @@ def lint(session):
 def tests(session):
     """Run every test on both cores; arguments go to pytest, e.g. `nox -s tests -- tests/model -k fire`."""
     install(session, "tests")
-    session.run("pytest", "-n", "2", *session.posargs)
+    # Long tests are many, and lie side by side: whoever has nothing left takes some from the other.
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
