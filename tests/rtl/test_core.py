@@ -208,6 +208,17 @@ def expected_emissions(network, codes, cfg):
     return steps, traced
 
 
+def agree(network, codes, cfg):
+    """Hold a core that runs ``network`` against the model, word by word."""
+    expected, traced = expected_emissions(network, codes, cfg)
+    assert all(int(counter[0, -1].sum()) > 20 for counter in traced.counters.values())
+    got, logits, activity = ran(network, codes[0], cfg)
+    for n, (step, wanted) in enumerate(zip(got, expected, strict=True)):
+        assert step == wanted, f"timestep {1 + n // len(network.layers)}, layer {n % len(network.layers)}"
+    assert logits == traced.logits[0, -1].tolist()
+    assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
+
+
 @pytest.mark.parametrize("cfg, settings", [
     (CFG, dict(seed=1)),
     (CFG, dict(seed=2, out=17, stride=2)),
@@ -222,14 +233,7 @@ def expected_emissions(network, codes, cfg):
 ], ids=["one timestep", "stride", "leak and reset", "two tiles", "rows of two words", "rows of four words",
         "walkers", "a group for all walkers", "recall", "walkers that recall"])
 def test_matches_model(cfg, settings):
-    network, codes = convolutions(**settings)
-    expected, traced = expected_emissions(network, codes, cfg)
-    assert all(int(counter[0, -1].sum()) > 20 for counter in traced.counters.values())
-    got, logits, activity = ran(network, codes[0], cfg)
-    for n, (step, wanted) in enumerate(zip(got, expected, strict=True)):
-        assert step == wanted, f"timestep {1 + n // len(network.layers)}, layer {n % len(network.layers)}"
-    assert logits == traced.logits[0, -1].tolist()
-    assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
+    agree(*convolutions(**settings), cfg)
 
 
 @pytest.mark.parametrize("cfg, settings", [
@@ -237,15 +241,7 @@ def test_matches_model(cfg, settings):
     (FOUR, dict(seed=3, timesteps=3, leak_shift=1, reset=Reset.ZERO))],
     ids=["one tile", "column groups", "timesteps", "walkers"])
 def test_adds_what_layers_before_have_left(cfg, settings):
-    network, codes = sums(**settings)
-    cfg = replace(cfg, layers=6, rows=2000, spike_words=300, state_words=1024, parameter_words=64)
-    expected, traced = expected_emissions(network, codes, cfg)
-    assert all(int(counter[0, -1].sum()) > 20 for counter in traced.counters.values())
-    got, logits, activity = ran(network, codes[0], cfg)
-    for n, (step, wanted) in enumerate(zip(got, expected, strict=True)):
-        assert step == wanted, f"timestep {1 + n // len(network.layers)}, layer {n % len(network.layers)}"
-    assert logits == traced.logits[0, -1].tolist()
-    assert activity == {name: int(counter[0, -1].sum()) for name, counter in traced.counters.items()}
+    agree(*sums(**settings), replace(cfg, layers=6, rows=2000, spike_words=300, state_words=1024, parameter_words=64))
 
 
 @pytest.mark.parametrize("pace", [1, 200])
