@@ -7,6 +7,7 @@ have 32 bits and are little-endian; zeros follow up to a whole beat of the memor
 import struct
 from dataclasses import dataclass
 
+from . import fields
 from .config import GRANULE_WIDTH
 
 __all__ = ["ANSWER", "ANSWER_WORDS", "HARDWARE_COUNTERS", "Answer", "answer_beats"]
@@ -15,7 +16,7 @@ __all__ = ["ANSWER", "ANSWER_WORDS", "HARDWARE_COUNTERS", "Answer", "answer_beat
 HARDWARE_COUNTERS = ("cycles", "busy_cycles", "empty_cycles", "fire_cycles", "events", "synaptic_operations",
                      "spikes", "neurons")
 
-# One dictionary per 32-bit word: field name and width, from bit 0 upwards. Bits left over are zero.
+# See model.fields.
 ANSWER = (
     {"class_index": 16, "timestep": 8},     # as the ``result`` register
     *({name: 32} for name in HARDWARE_COUNTERS),
@@ -57,15 +58,7 @@ class Answer:
             If a value does not fit its field.
         """
         values = {"class_index": self.class_index, "timestep": self.timestep, **self.counters}
-        words = []
-        for fields in ANSWER:
-            word, offset = 0, 0
-            for name, width in fields.items():
-                if not 0 <= values[name] < 1 << width:
-                    raise ValueError(f"{name} has {width} bits in an answer, {values[name]} does not fit")
-                word |= values[name] << offset
-                offset += width
-            words.append(word)
+        words = fields.pack(ANSWER, values, "an answer")
         data = struct.pack(f"<{len(words)}I{len(self.logits)}i{len(self.signatures)}I",
                            *words, *self.logits, *self.signatures)
         beats = answer_beats(len(self.logits), len(self.signatures), memory_width)
@@ -75,11 +68,7 @@ class Answer:
     def from_bytes(cls, data: bytes, classes: int, layers: int) -> "Answer":
         """The answer that lies at the begin of ``data``."""
         words = struct.unpack_from(f"<{ANSWER_WORDS}I{classes}i{layers}I", data)
-        values = {}
-        for fields, word in zip(ANSWER, words):
-            for name, width in fields.items():
-                values[name] = word & (1 << width) - 1
-                word >>= width
+        values = fields.unpack(ANSWER, words[:ANSWER_WORDS])
         return cls(class_index=values["class_index"], timestep=values["timestep"],
                    counters={name: values[name] for name in HARDWARE_COUNTERS},
                    logits=list(words[ANSWER_WORDS:ANSWER_WORDS + classes]),

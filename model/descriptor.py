@@ -1,8 +1,10 @@
 """The layer descriptor: what the sequencer reads before each layer. Imports neither torch nor Amaranth."""
 
+from . import fields
+
 __all__ = ["DESCRIPTOR", "DESCRIPTOR_WORDS", "pack", "unpack"]
 
-# One dictionary per 32-bit word: field name and width, from bit 0 upwards. Bits left over are zero.
+# See model.fields.
 DESCRIPTOR = (
     {
         "readout": 1,         # potentials are logits; nothing fires
@@ -50,23 +52,9 @@ def pack(values: dict[str, int]) -> list[int]:
     ValueError
         If a value does not fit its field.
     """
-    words = []
-    for fields in DESCRIPTOR:
-        word, offset = 0, 0
-        for name, width in fields.items():
-            if not 0 <= values[name] < 1 << width:
-                raise ValueError(f"{name} has {width} bits in a layer descriptor, {values[name]} does not fit")
-            word |= values[name] << offset
-            offset += width
-        words.append(word)
-    return words
+    return fields.pack(DESCRIPTOR, values, "a layer descriptor")
 
 
 def unpack(words: list[int]) -> dict[str, int]:
     """The fields of a descriptor."""
-    values = {}
-    for fields, word in zip(DESCRIPTOR, words, strict=True):
-        for name, width in fields.items():
-            values[name] = word & (1 << width) - 1
-            word >>= width
-    return values
+    return fields.unpack(DESCRIPTOR, words)
