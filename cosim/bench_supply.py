@@ -14,6 +14,7 @@ from cosim.bench_system import fails_with
 from cosim.host import Host, HostError
 from cosim.lockstep import expected_result, first_difference
 from cosim.memory import BEATS, laid
+from cosim.random_networks import Case, seeded
 from cosim.simulator import parameters
 from model import processor
 from model.compiler import compile
@@ -22,7 +23,6 @@ from model.image import Image
 from model.network import Network
 from model.residence import residences
 from model.supply import IDEAL, Pace
-from tests.networks import Case, seeded
 
 __all__ = ["chosen", "content"]
 

@@ -9,6 +9,7 @@ from cocotb.triggers import ClockCycles
 
 from cosim.host import Host, HostError
 from cosim.lockstep import expected_result, first_difference
+from cosim.random_networks import seeded
 from cosim.simulator import parameters
 from model import processor
 from model.compiler import compile
@@ -16,7 +17,6 @@ from model.config import ProcessorConfig, Target
 from model.descriptor import pack
 from model.image import Section
 from rtl.sequencer import COUNTS
-from tests.networks import seeded
 
 
 async def begin(dut) -> tuple[Host, ProcessorConfig]:

@@ -36,7 +36,8 @@ def modules(package):
      ["torch", "amaranth"]),
     (list(modules("model")), ["amaranth", "cocotb"]),
     (list(modules("rtl")), ["torch", "cocotb"]),
-], ids=["numbers", "model", "rtl"])
+    ([*modules("model"), *modules("rtl"), *modules("cosim")], ["tests", "hypothesis"]),
+], ids=["numbers", "model", "rtl", "all"])
 def test_imports_point_one_way(importing, forbidden):
     assert importing
     code = subprocess.run([sys.executable, "-c", IMPORTER, json.dumps([importing, forbidden])],

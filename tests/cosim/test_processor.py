@@ -1,11 +1,11 @@
 import pytest
 
+from cosim.random_networks import seeded
 from cosim.simulator import Simulation
 from cosim.soak import RESIDENT
 from model.config import SILENT, ProcessorConfig
 from rtl.processor import Processor
 from rtl.verilog import export
-from tests.networks import seeded
 
 NETWORKS = 25
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from cosim.random_networks import seeded
 from model import datasets
 from model.compiler import compile
 from model.config import NO_SYNAPSE, SILENT, preset
@@ -17,7 +18,6 @@ from model.image import picture
 from model.network import Coding, Layer, Network, Unfold
 from model.trained import load
 from rtl.registers import enumeration
-from tests.networks import seeded
 
 HERE = Path(__file__).parent
 FIRMWARE = HERE.parents[1] / "firmware"

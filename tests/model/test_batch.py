@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from cosim.random_networks import seeded
 from model.batch import laid_out
 from model.compiler import compile
 from model.config import ProcessorConfig
 from model.image import picture
-from tests.networks import seeded
 
 FIELDS = {"columns": 16, "encoders": 8, "rows": 8192, "spike_words": 2048, "classes": 64}
 CASE = seeded(3)

@@ -3,10 +3,10 @@ import zlib
 import numpy as np
 import pytest
 
+from cosim.random_networks import seeded
 from model.compiler import compile
 from model.config import SILENT, ProcessorConfig, Target, preset
 from model.image import Image, ImageError, granules, picture
-from tests.networks import seeded
 
 CFG = ProcessorConfig(columns=16, tiles=2, rows=8192, spike_words=1024)
 

@@ -3,8 +3,8 @@ import re
 import pytest
 import torch
 
+from cosim.random_networks import seeded
 from model.network import Coding, Layer, Network, NetworkError, Reset
-from tests.networks import seeded
 
 
 def layer(name="conv", out=3, channels=2, kernel=(3, 3), **settings):

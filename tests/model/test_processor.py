@@ -8,12 +8,13 @@ import torch
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
+from cosim.random_networks import seeded
 from model.config import GRAINS, SILENT, Numerics, ProcessorConfig
 from model.network import Coding, Exit, Layer, Network, NetworkError, Reset, Rule
 from model.processor import COUNTERS, decide, run, trace
 from model.tiling import tilings
 from tests import scalar
-from tests.networks import networks, seeded
+from tests.networks import networks
 
 CONFIGS = (ProcessorConfig(columns=16), ProcessorConfig(columns=16, tiles=2), ProcessorConfig(columns=48, tiles=1),
            ProcessorConfig(columns=16, tiles=4, walkers=4, rows=8192))

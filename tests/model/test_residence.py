@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from cosim.random_networks import random_weight
 from model.compiler import compile
 from model.config import CODE_WIDTH, NO_SYNAPSE, ProcessorConfig, Target
 from model.image import Image, ImageError
 from model.network import Coding, Layer, Network, NetworkError
 from model.residence import residences
 from model.tiling import tilings
-from tests.networks import random_weight
 
 CFG = ProcessorConfig(columns=16, tiles=2, walkers=2, encoders=4, rows=510, memory_width=64)
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from amaranth import *
 
+from cosim.random_networks import random_codes, random_weight
 from model.compiler import compile
 from model.config import CODE_WIDTH, LANES, ProcessorConfig, Reset, Target
 from model.image import picture
@@ -12,7 +13,6 @@ from model.network import Coding, Layer, Network
 from model.processor import COUNTERS, emitted, trace
 from model.tiling import tilings
 from rtl.core import Core
-from tests.networks import random_codes, random_weight
 from tests.streams import expect_nothing, simulate
 
 CFG = ProcessorConfig(columns=16, encoders=4, rows=400, spike_words=128, state_words=256, parameter_words=32, layers=4,
