@@ -50,15 +50,29 @@ def batch_registers(batch: Batch) -> dict[str, int]:
             "batch_pictures": batch.pictures, "batch_distance": batch.distance, "batch_answers": batch.answer_address}
 
 
-class Host:
-    """Drives the ``s_axil_*`` ports of ``dut``; the clock runs and the processor is in reset until :meth:`reset`."""
+def axi_master(dut) -> AxiLiteMaster:
+    """The master on the ``s_axil_*`` ports of ``dut``, which says nothing of single accesses."""
+    master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+    master.write_if.log.setLevel("WARNING")
+    master.read_if.log.setLevel("WARNING")
+    return master
 
-    def __init__(self, dut, cfg: ProcessorConfig):
+
+class Host:
+    """Drives the ports of ``dut``; the clock runs and the processor is in reset until :meth:`reset`.
+
+    Parameters
+    ----------
+    dut : SimHandle
+    cfg : ProcessorConfig
+    bus : object, optional
+        ``write`` and ``read`` as :class:`AxiLiteMaster` has them; by default, one on the ``s_axil_*`` ports.
+    """
+
+    def __init__(self, dut, cfg: ProcessorConfig, bus=None):
         self.dut = dut
         self.cfg = cfg
-        self.axi = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-        self.axi.write_if.log.setLevel("WARNING")
-        self.axi.read_if.log.setLevel("WARNING")
+        self.bus = bus or axi_master(dut)
         self.classes = self.layers = self.picture_words = 0
         self.visits = []
         Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start()
@@ -118,13 +132,13 @@ class Host:
 
     async def write(self, name: str, value: int):
         """Write a register."""
-        response = await self.axi.write(self.address(name), value.to_bytes(4, "little"))
+        response = await self.bus.write(self.address(name), value.to_bytes(4, "little"))
         if response.resp != AxiResp.OKAY:
             raise HostError(f"the processor refuses {value:#x} in register {name}: {response.resp.name}")
 
     async def read(self, name: str, words: int = 1) -> list[int]:
         """Read ``words`` words from a register on, or from a window."""
-        response = await self.axi.read(self.address(name), 4 * words)
+        response = await self.bus.read(self.address(name), 4 * words)
         if response.resp != AxiResp.OKAY:
             raise HostError(f"the processor refuses to be read at {name}: {response.resp.name}")
         return np.frombuffer(response.data, "<u4").tolist()
@@ -134,7 +148,7 @@ class Host:
         base, size = self.address("load"), description().find_by_path("load").size
         data = words.astype("<u4").tobytes()
         for start in range(0, len(data), size):
-            response = await self.axi.write(base, data[start:start + size])
+            response = await self.bus.write(base, data[start:start + size])
             if response.resp != AxiResp.OKAY:
                 raise HostError(f"the processor refuses to be loaded: {response.resp.name}")
 

@@ -13,20 +13,22 @@ from model.config import FAMILY, PRESETS, preset
 # Each command imports its own tools, so that a session installs no more than it runs.
 
 
-def export_verilog(name: str, folder: Path) -> Path:
+def export_verilog(name: str, options) -> Path:
     """Write the processor of the preset ``name``; returns the file."""
     from .processor import Processor
     from .verilog import export
+    from .wishbone import WishboneProcessor
 
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"firstlight_{name}.sv"
-    path.write_text(export(Processor(preset(name)), path.stem))
+    processor, suffix = (WishboneProcessor, "_wishbone") if options.bus == "wishbone" else (Processor, "")
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"firstlight_{name}{suffix}.sv"
+    path.write_text(export(processor(preset(name)), path.stem))
     return path
 
 
 def verilog(options):
     for name in options.names:
-        path = export_verilog(name, options.out)
+        path = export_verilog(name, options)
         print(f"{path}  {len(path.read_text().splitlines())} lines")
 
 
@@ -34,7 +36,7 @@ def lint(options):
     from .netlist import lint
 
     for name in options.names:
-        path = export_verilog(name, options.out)
+        path = export_verilog(name, options)
         warnings = lint(path, path.stem)
         if warnings:
             raise RuntimeError(f"{path} does not pass verilator -Wall:\n{warnings}")
@@ -49,7 +51,7 @@ def synth(options):
             print(f"{name}: its weights are {preset(name).weight_bits} bits, the block RAM of the largest ECP5 is "
                   f"{DEVICE_BITS}: not mapped")
             continue
-        path = export_verilog(name, options.out)
+        path = export_verilog(name, options)
         columns = preset(name).group_columns
         table = Table("resource", title=f"{name}: {columns} columns on an ECP5")
         table.add_column("count", justify="right")
@@ -91,6 +93,8 @@ def main():
                          (synth, "write it, map it to an ECP5 that can hold it with Yosys and count the cells")):
         command = commands.add_parser(run.__name__, help=summary, description=summary.capitalize() + ".")
         command.add_argument("--config", default="all", help=f"{', '.join(PRESETS)} or all (the default)")
+        command.add_argument("--bus", choices=("axi", "wishbone"), default="axi",
+                             help="what the host is on: AXI4-Lite (the default) or Wishbone")
         command.add_argument("--out", type=Path, default=Path("build/verilog"), help="folder, build/verilog by default")
         command.set_defaults(run=run)
     command = commands.add_parser(
