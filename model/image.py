@@ -42,9 +42,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Target
+from .coding import Coding, Unfold, picture_codes
+from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Rule, Target
 from .descriptor import DESCRIPTOR_WORDS, pack, unpack
-from .network import Coding, Rule, Unfold
 
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
@@ -137,6 +137,21 @@ class Image:
     @property
     def exit_register(self) -> int:
         return self.rule | self.shift << 8
+
+    def encode(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures as the spikes that the network reads: uint8, (pictures, *shape).
+
+        Parameters
+        ----------
+        pictures : ndarray, float, (pictures, channels, height, width)
+            Pixels between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If the network reads pictures of another size, or a pixel is not between 0 and 1.
+        """
+        return picture_codes(pictures, self.name, self.shape, self.coding, self.unfold)
 
     def load_words(self) -> np.ndarray:
         """What is written to the load window: uint32, (words,)."""

@@ -32,7 +32,8 @@ def modules(package):
 
 
 @pytest.mark.parametrize("importing, forbidden", [
-    (["model.config", "model.tables", "model.descriptor", "model.answer", "model.record", "model.fetch", "model.page"],
+    (["model.config", "model.coding", "model.tables", "model.descriptor", "model.image", "model.answer", "model.batch",
+      "model.record", "model.fetch", "model.page"],
      ["torch", "amaranth"]),
     (list(modules("model")), ["amaranth", "cocotb"]),
     (list(modules("rtl")), ["torch", "cocotb"]),
