@@ -224,6 +224,11 @@ class Image:
         unfold = Unfold(kernel=header[10] & 0xff, stride=header[10] >> 8 & 0xff, padding=header[10] >> 16 & 0xff)
         if crc != int(words[-1]):
             raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
+        sections, layers = tuple(_sections(words[HEADER_WORDS:-1])), header[5] & 0xff
+        described = [len(section.entries) for section in sections if section.target == Target.DESCRIPTORS]
+        if described != [layers * DESCRIPTOR_WORDS]:
+            raise ImageError(f"the descriptors of {layers} layers are one section of {layers * DESCRIPTOR_WORDS} "
+                             f"entries, found {described}")
         return cls(name=data[4 * NAME_WORD:4 * HEADER_WORDS].rstrip(b"\0").decode(errors="replace"),
                    columns=header[3] & 0xffff, tiles=header[3] >> 16 & 0xff, encoders=header[3] >> 24,
                    span=header[4] >> 16 & 0xff, walkers=header[4] >> 24,
@@ -234,7 +239,7 @@ class Image:
                    coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf,
                                  nearest=bool(header[8] >> 28)),
                    memory_width=8 * (header[10] >> 24),
-                   unfold=unfold if header[10] & 0xff_ffff else None, sections=tuple(_sections(words[HEADER_WORDS:-1])))
+                   unfold=unfold if header[10] & 0xff_ffff else None, sections=sections)
 
     def check(self, cfg: ProcessorConfig):
         """Refuse a processor the image was not compiled for.
