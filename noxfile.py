@@ -132,6 +132,6 @@ def sparsity(session):
 
 @nox.session
 def registers(session):
-    """Write the register map as firmware/firstlight.h and as a page, build/registers/index.html."""
+    """Write the register map as firmware/firstlight.h, firmware/registers.py and build/registers/index.html."""
     install(session, "registers")
     session.run("python", "-m", "rtl", "registers", *session.posargs)
