@@ -11,6 +11,7 @@ The simulator is a process of its own; :mod:`cosim.bench_simulated` does there w
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,7 +48,7 @@ class SimulatedBus:
 
 @contextmanager
 def simulated(cfg: ProcessorConfig | str) -> Iterator[SimulatedBus]:
-    """A processor in simulation, just out of reset.
+    """A processor in simulation, whose runs end with an error after :data:`cosim.host.CYCLE_LIMIT` cycles.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def simulated(cfg: ProcessorConfig | str) -> Iterator[SimulatedBus]:
     cfg = preset(cfg) if isinstance(cfg, str) else cfg
     if cfg.memory_width:
         raise ValueError("a simulated processor has no memory for weights: choose a configuration without a memory bus")
-    simulation = Simulation(export(Processor(cfg), "firstlight"), "firstlight")
+    simulation = Simulation(_verilog(cfg), "firstlight")
     with TemporaryDirectory() as folder, Listener(f"{folder}/bus") as listener, ThreadPoolExecutor(1) as threads:
 
         def simulate():
@@ -85,3 +86,8 @@ def simulated(cfg: ProcessorConfig | str) -> Iterator[SimulatedBus]:
             simulation_ends.result()
             raise
         simulation_ends.result()
+
+
+@cache
+def _verilog(cfg: ProcessorConfig) -> str:
+    return export(Processor(cfg), "firstlight")
