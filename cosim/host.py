@@ -127,9 +127,9 @@ class Host:
 
     async def load(self, words: np.ndarray):
         """Write words to the load window, in bursts as long as the window."""
-        window = description().find_by_path("load")
-        for start in range(0, len(words), window.get_property("mementries")):
-            await self.write_at(window.absolute_address, words[start:start + window.get_property("mementries")])
+        size = description().find_by_path("load").get_property("mementries")
+        for start in range(0, len(words), size):
+            await self.write_at(self.address("load"), words[start:start + size])
 
     async def write_at(self, address: int, words: Sequence[int]):
         """Write words from a byte address on."""

@@ -1,4 +1,6 @@
-"""Drivers of a Firstlight processor: in C, and in Python, which needs no package but numpy.
+"""Drivers of a Firstlight processor: in C, and in Python.
+
+The latter reads images and encodes pictures by :mod:`model.image`, and so needs ``model/`` beside it, and numpy.
 
 =============================  =====================================================================
 :mod:`firmware.processor`      the driver in Python: load an image, run pictures

@@ -12,7 +12,7 @@ from .registers import Kind, description, enumeration, fields, kind, member_name
 __all__ = ["HEADER", "TABLE", "write_header", "write_table", "write_page"]
 
 FIRMWARE = Path(__file__).parents[1] / "firmware"
-# Committed, so that firmware builds without Python, and the driver in Python runs without this package.
+# Committed, so that firmware builds without Python, and the driver in Python runs without Amaranth.
 HEADER, TABLE = FIRMWARE / "firstlight.h", FIRMWARE / "registers.py"
 
 
