@@ -71,7 +71,7 @@ class Unfold:
         """Spike codes (pictures, channels, height, width) laid out: the taps of a channel lie side by side."""
         beside = (self.padding, self.padding)
         padded = np.pad(codes, ((0, 0), (0, 0), beside, beside), constant_values=SILENT)
-        taps = np.lib.stride_tricks.sliding_window_view(padded, (self.kernel, self.kernel), axis=(2, 3))
+        taps = np.lib.stride_tricks.sliding_window_view(padded, (self.kernel, self.kernel), axis=(2, 3), writeable=True)
         taps = taps[:, :, ::self.stride, ::self.stride].transpose(0, 1, 4, 5, 2, 3)
         return taps.reshape(len(codes), *self.shape(codes.shape[1:]))
 
