@@ -249,7 +249,7 @@ class Processor:
             As :meth:`run`.
         """
         image, codes = self._loaded(), np.asarray(codes)
-        if codes.ndim != 4 or codes.shape[1:] != image.shape or not len(codes) or codes.dtype != np.uint8:
+        if codes.shape[1:] != image.shape or not len(codes) or codes.dtype != np.uint8:
             raise ValueError(f"the network {image.name} reads at least one map of spikes, uint8 of shape "
                              f"(pictures, {', '.join(map(str, image.shape))}), not {codes.dtype} of {codes.shape}")
         beyond = codes[(codes >= image.coding.window) & (codes != SILENT)]
@@ -349,10 +349,10 @@ class Processor:
         if budgets.ndim and budgets.shape != (pictures,):
             raise ValueError(f"there are {pictures} pictures, and budgets of shape {budgets.shape}")
         for timesteps in budgets.flat:
-            if not 1 <= timesteps <= self.image.timesteps:
-                raise ValueError(f"a budget is between 1 and the {self.image.timesteps} timesteps of the network "
+            if timesteps not in range(1, self.image.timesteps + 1):
+                raise ValueError(f"a budget is a number from 1 to the {self.image.timesteps} timesteps of the network "
                                  f"{self.image.name}, not {timesteps}")
-        return np.broadcast_to(budgets, pictures).tolist()
+        return np.broadcast_to(budgets, pictures).astype(int).tolist()
 
     def _answer(self, codes: np.ndarray, image: Image) -> Answer:
         """Run one picture (channels, height, width) with the settings of ``image``."""

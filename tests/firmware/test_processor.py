@@ -184,8 +184,9 @@ def test_a_budget_is_that_of_all_pictures_or_of_each(processor, fake, image, bud
 
 
 @pytest.mark.parametrize("budget, message", [
-    (0, "a budget is between 1 and the 4 timesteps of the network digits-lif, not 0"),
-    ([1, 5, 2], "a budget is between 1 and the 4 timesteps of the network digits-lif, not 5"),
+    (0, "a budget is a number from 1 to the 4 timesteps of the network digits-lif, not 0"),
+    ([1, 5, 2], "a budget is a number from 1 to the 4 timesteps of the network digits-lif, not 5"),
+    (2.5, "a budget is a number from 1 to the 4 timesteps of the network digits-lif, not 2.5"),
     ([1, 2], "there are 3 pictures, and budgets of shape (2,)")])
 def test_a_budget_that_the_network_does_not_have_is_refused(processor, fake, budget, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
@@ -285,7 +286,7 @@ def test_a_policy_that_fails_leaves_the_network(processor, fake, image):
 
 def test_a_policy_that_wants_more_timesteps_than_there_are_is_refused(processor, fake, image):
     processor.load(replace(image, timesteps=1))
-    with pytest.raises(ValueError, match="between 1 and the 1 timesteps of the network digits-lif, not 2$"):
+    with pytest.raises(ValueError, match="from 1 to the 1 timesteps of the network digits-lif, not 2$"):
         processor.run_by_policy(image, PICTURES)
     runs_well(processor)
 
