@@ -38,9 +38,10 @@ def cosim(session):
 
 @nox.session
 def firmware(session):
-    """Test the driver on this machine, then run it on a RISC-V core in simulation; arguments go to the latter."""
+    """Test the drivers on this machine, then run the one in C on a RISC-V core in simulation, with these arguments."""
     install(session, "tests")
-    session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/test_generated.py")
+    session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/cosim/test_simulated.py",
+                "tests/test_generated.py")
     session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "24"]))
 
 
@@ -132,6 +133,6 @@ def sparsity(session):
 
 @nox.session
 def registers(session):
-    """Write the register map as firmware/firstlight.h and as a page, build/registers/index.html."""
+    """Write the register map as firmware/firstlight.h, firmware/registers.py and build/registers/index.html."""
     install(session, "registers")
     session.run("python", "-m", "rtl", "registers", *session.posargs)

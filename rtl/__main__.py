@@ -75,12 +75,13 @@ def cost(options):
 
 
 def registers(options):
-    from .register_docs import HEADER, write_header, write_page
+    from .register_docs import HEADER, TABLE, write_header, write_page, write_table
 
     folder = Path("build/registers")
     write_header()
+    write_table()
     write_page(folder)
-    print(f"{HEADER}\n{folder / 'index.html'}")
+    print(f"{HEADER}\n{TABLE}\n{folder / 'index.html'}")
 
 
 def main():
@@ -109,7 +110,7 @@ def main():
     command.add_argument("--again", action="store_true", help="measure again what is on record, too")
     command.add_argument("--out", type=Path, default=Path("build/cost"), help="folder, build/cost by default")
     command.set_defaults(run=cost)
-    commands.add_parser("registers", help="write the C header and the page of the register map").set_defaults(
+    commands.add_parser("registers", help="write the register map as C header, as Python and as page").set_defaults(
         run=registers)
 
     options = parser.parse_args()

@@ -1,12 +1,15 @@
 """Files that are generated and committed are those of today's sources."""
 
-from rtl.register_docs import HEADER, write_header, write_page
+import pytest
+
+from rtl.register_docs import HEADER, TABLE, write_header, write_page, write_table
 
 
-def test_header_is_that_of_the_register_map(tmp_path):
-    fresh = tmp_path / HEADER.name
-    write_header(fresh)
-    assert HEADER.read_text() == fresh.read_text(), "stale: run `python -m rtl registers` and commit it"
+@pytest.mark.parametrize("committed, write", [(HEADER, write_header), (TABLE, write_table)])
+def test_what_is_committed_is_that_of_the_register_map(tmp_path, committed, write):
+    fresh = tmp_path / committed.name
+    write(fresh)
+    assert committed.read_text() == fresh.read_text(), "stale: run `python -m rtl registers` and commit it"
 
 
 def test_page_is_written(tmp_path):

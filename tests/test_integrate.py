@@ -21,32 +21,39 @@ def folder(tmp_path):
     """Where a newcomer stands, without what was built before."""
     for name in ("networks", "firmware"):
         (tmp_path / name).symlink_to(ROOT / name)
-    program, = re.findall(r"^```c\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (tmp_path / "program.c").write_text(program)
+    for language, name in (("c", "program.c"), ("python", "classify.py")):
+        program, = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+        (tmp_path / name).write_text(program)
     return tmp_path
 
 
-def made_by(command, folder):
-    """Run a command; the files it wrote."""
+def run(start, folder):
+    """Run the command that starts so; what it prints, and the files that are there."""
+    command, = (command for command in COMMANDS if command.startswith(start))
     program, *words = shlex.split(command)
     made = subprocess.run([sys.executable if program == "python" else program, *words], cwd=folder,
                           env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
                           capture_output=True, encoding="utf-8")
     assert made.returncode == 0, made.stderr
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"program.c"}
+    return made.stdout, {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_has_these_commands():
     assert [command.split(" ")[:3] for command in COMMANDS] == [
         ["pip", "install", "-c"], ["python", "-m", "cosim"], ["python", "-m", "model"], ["python", "-m", "rtl"],
-        ["g++", "-Wall", "-Wextra"], ["python", "-m", "cosim"]]
+        ["g++", "-Wall", "-Wextra"], ["python", "classify.py"], ["python", "-m", "cosim"]]
 
 
 @pytest.mark.parametrize("start, file", [("python -m model", "digits.image"),
                                          ("python -m rtl", "verilog/firstlight_tiny.sv"), ("g++", "program.o")])
 def test_a_command_writes_its_file(folder, start, file):
-    command, = (command for command in COMMANDS if command.startswith(start))
-    assert file in made_by(command, folder)
+    assert file in run(start, folder)[1]
+
+
+def test_the_program_in_python_prints_what_is_said(folder):
+    run("python -m model", folder)
+    printed, _ = run("python classify.py", folder)
+    assert f"\n    {printed}" in PAGE and printed.startswith("[0 1 2 3] ")
 
 
 def test_the_simulations_can_be_asked_for():
