@@ -41,7 +41,7 @@ def firmware(session):
     """Test the driver on this machine, then run it on a RISC-V core in simulation; arguments go to the latter."""
     install(session, "tests")
     session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/test_generated.py")
-    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "24"]))
+    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "50"]))
 
 
 @nox.session

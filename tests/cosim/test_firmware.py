@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,7 @@ from model.trained import load
 from rtl.registers import enumeration
 
 CFG = preset("tiny")
-# The digits networks do not fit in so few rows.
-STREAMED = replace(CFG, rows=400, memory_width=64)
+STREAM = preset("tiny_stream")
 IMAGES = 2
 
 
@@ -52,9 +50,9 @@ def test_every_number_it_prints_is_the_models(tmp_path, capsys):
 
 
 def test_with_a_memory_every_number_is_the_models_of_weights_from_there_and_of_batches(tmp_path):
-    batches = firmware.digits(STREAMED, IMAGES)
+    batches = firmware.digits(STREAM, IMAGES)
     assert all(each.image.memory() for each in batches)
-    lines = firmware.run(Simulation(soc(STREAMED), SOC), flash(batches, STREAMED), tmp_path)
+    lines = firmware.run(Simulation(soc(STREAM), SOC), flash(batches, STREAM), tmp_path)
     assert firmware.first_difference(firmware.expected(batches), lines) is None
     assert lines.count("as a batch") == 2
 
@@ -118,7 +116,7 @@ def test_a_program_with_a_mistake_is_refused_in_the_words_of_the_compiler(tmp_pa
         firmware.build(tmp_path, file)
 
 
-@pytest.mark.parametrize("cfg", [CFG, STREAMED], ids=["without a memory", "with a memory"])
+@pytest.mark.parametrize("cfg", [CFG, STREAM], ids=["without a memory", "with a memory"])
 def test_the_processor_forgives_every_error_that_the_driver_reports(ttfs, cfg, tmp_path):
     program = tmp_path / "errors.hex"
     program.write_text(firmware.build(tmp_path, Path(__file__).parents[1] / "firmware" / "errors.c"))

@@ -1,7 +1,7 @@
 /* The driver against a fake processor: ./test_driver IMAGE STREAMED [TEST]; without a test, all of them.
  *
- * IMAGE is digits-lif, compiled for the preset tiny; the fake is such a processor. STREAMED is the same for fewer rows
- * and a memory bus of 64 bits, so that weights come from the memory.
+ * IMAGE is digits-lif, compiled for the preset tiny; the fake is such a processor. STREAMED is the same for the preset
+ * tiny_stream, where weights come from the memory.
  */
 #include <inttypes.h>
 #include <stdbool.h>

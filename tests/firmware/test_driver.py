@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -58,12 +57,11 @@ def run(program, *words):
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     """The tests in C, and the images they are given."""
-    folder, network, tiny = tmp_path_factory.mktemp("driver"), convert(load(NETWORKS / "digits-lif")), preset("tiny")
-    images = {"image": compile(network, tiny), "streamed": compile(network, replace(tiny, rows=400, memory_width=64))}
-    assert images["streamed"].memory() and not images["image"].memory()
-    for name, image in images.items():
-        (folder / name).write_bytes(image.to_bytes())
-    return build(folder, "test_driver.c"), *(folder / name for name in images)
+    folder, network = tmp_path_factory.mktemp("driver"), convert(load(NETWORKS / "digits-lif"))
+    images = [folder / config for config in ("tiny", "tiny_stream")]
+    for image in images:
+        image.write_bytes(compile(network, preset(image.name)).to_bytes())
+    return build(folder, "test_driver.c"), *images
 
 
 @pytest.fixture(scope="module")
