@@ -40,8 +40,7 @@ def laid(images: Iterable[Image]) -> tuple[list[Image], bytes]:
 
 # Ports of the memory beside its bus, see ``memory.sv``.
 BESIDE = {"stopped": "input logic", "word_address": "input logic [31:0]", "word_wdata": "input logic [31:0]",
-          "word_wstrb": "input logic [3:0]", "word_rdata": "output logic [31:0]",
-          "word_there": "output logic"}
+          "word_wstrb": "input logic [3:0]", "word_rdata": "output logic [31:0]", "word_there": "output logic"}
 
 
 def system(cfg: ProcessorConfig, *, shared: bool = False) -> str:

@@ -75,8 +75,8 @@ enum firstlight_status { FIRSTLIGHT_STATUSES(FIRSTLIGHT_STATUS_NUMBER) };
 
 /* The memory behind the processor's memory bus, or a part of it that is the driver's alone.
  *
- * What is put there, what is read there, and the writes that begin a command are volatile accesses in this order. Where
- * a cache or a write buffer lies between the program and the memory, map it uncached; or clean the cache before
+ * The driver reaches it by volatile accesses alone, and does nothing about caches. Where one is in between, map the
+ * memory uncached; or call firstlight_store_image rather than firstlight_load_image, clean the cache before
  * firstlight_load_stored and firstlight_start_batch, and invalidate it before firstlight_read_answer.
  */
 struct firstlight_memory {
@@ -154,12 +154,12 @@ void firstlight_name(const uint32_t *image, char name[FIRSTLIGHT_NAME_SIZE]);
 /* Bring a network onto the processor, with its exit rule, all its timesteps and no picture.
  *
  * image: one that firstlight_check_image has found good. It stays where it is as long as the network is in use. That
- *     its number format is the processor's, no register can tell; firstlight_self_test does. One whose weights come
- *     from the memory is stored at its begin first, see firstlight_store_image.
+ *     its number format is the processor's, no register can tell; firstlight_self_test does. If weights of it come
+ *     from the memory, this is firstlight_store_image and firstlight_load_stored, at offset 0.
  *
  * FIRSTLIGHT_OTHER_COLUMNS, FIRSTLIGHT_OTHER_WALKERS, FIRSTLIGHT_OTHER_SPAN, FIRSTLIGHT_OTHER_BUS,
- * FIRSTLIGHT_TOO_LARGE: the processor was left alone; so it was after the errors of firstlight_store_image. Any error
- * of the processor, FIRSTLIGHT_TIMEOUT: it has no network now.
+ * FIRSTLIGHT_TOO_LARGE, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE: the processor was
+ * left alone. Any error of the processor, FIRSTLIGHT_TIMEOUT: it has no network now.
  */
 enum firstlight_status firstlight_load_image(struct firstlight *processor, const uint32_t *image);
 
@@ -169,16 +169,15 @@ uint32_t firstlight_stored_bytes(const uint32_t *image);
 /* Put an image into the memory, for firstlight_load_stored: the weights that come from there during a run, and what
  * the processor loads before. The former stay there as long as the network is in use.
  *
- * offset: in the memory, in bytes; a multiple of a beat. Several images may lie side by side.
+ * offset: in the memory, bytes; a multiple of a beat. Several images may lie side by side.
  *
- * FIRSTLIGHT_OTHER_* and FIRSTLIGHT_TOO_LARGE as of firstlight_load_image; FIRSTLIGHT_NEEDS_MEMORY,
- * FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE.
+ * Errors as of firstlight_load_image where the processor was left alone: nothing was written.
  */
 enum firstlight_status firstlight_store_image(const struct firstlight *processor, const uint32_t *image,
                                               uint32_t offset);
 
-/* As firstlight_load_image, but that the processor loads by itself, from where firstlight_store_image has put the
- * image; many times faster, and as often as wanted. */
+/* As firstlight_load_image, but by the processor itself, from where firstlight_store_image has put the image: a word
+ * takes it a cycle or so, and the image can be loaded again and again. */
 enum firstlight_status firstlight_load_stored(struct firstlight *processor, const uint32_t *image, uint32_t offset);
 
 /* Pixels to the spike codes of a network's input: bright ones spike early, black ones never.
@@ -215,8 +214,8 @@ enum firstlight_status firstlight_set_exit(struct firstlight *processor, uint32_
 /* End every run, and every transfer from or to the memory, that takes more clock cycles with FIRSTLIGHT_CYCLES.
  * 2^32 - 1 after a reset.
  *
- * It is what ends a run whose memory does not answer any more. Until it answers again, others end likewise; then nothing
- * is left of them. If it never does, only a reset of processor and memory together helps.
+ * It is what ends a run whose memory does not answer any more. Until it answers again, others end likewise; then
+ * nothing is left of them. If it never does, only a reset of processor and memory together helps.
  */
 void firstlight_set_cycle_limit(struct firstlight *processor, uint32_t cycles);
 
