@@ -126,6 +126,7 @@ def test_the_processor_forgives_every_error_that_the_driver_reports(ttfs, cfg, t
     # The memory stops before a load, in the midst of two runs, and in the midst of a batch.
     memorys = [codes.MEMORY, codes.CYCLES, codes.CYCLES, time_out, codes.CYCLES] if cfg.memory_width else []
     assert [int(line.split()[0]) for line in lines] == reported + memorys
+    assert all(line.endswith(".") for line in lines)
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -2,9 +2,9 @@
  *
  *     ./stored IMAGE CODES HEIGHT WIDTH PICTURES ADDRESS OFFSET ANSWERS
  *
- * CODES are the spike codes of so many pictures. IMAGE and pictures are put OFFSET bytes into a memory that the processor
- * finds at ADDRESS; then it has written ANSWERS. Printed are the registers of the load, those of the batch, the words of
- * the memory before the answers, and a line for each answer.
+ * CODES are the spike codes of so many pictures. IMAGE and pictures are put OFFSET bytes into a memory that the
+ * processor finds at ADDRESS; then it has written ANSWERS. Printed are the registers of the load, those of the batch,
+ * the words of the memory before the answers, and a line for each answer.
  */
 #include <inttypes.h>
 #include <stdio.h>
