@@ -42,7 +42,7 @@ def firmware(session):
     install(session, "tests")
     session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/cosim/test_simulated.py",
                 "tests/test_generated.py")
-    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "24"]))
+    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "50"]))
 
 
 @nox.session
