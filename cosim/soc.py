@@ -13,10 +13,13 @@ from model.compiler import compile
 from model.config import ProcessorConfig
 from model.datasets import test_slice
 from model.encode import picture_codes
+from model.image import Image
 from model.network import Exit, Network
 from model.processor import Decision
 from rtl.processor import Processor
 from rtl.verilog import export
+
+from .memory import BEATS, system
 
 __all__ = ["SOC", "soc", "Batch", "batch", "flash"]
 
@@ -25,8 +28,8 @@ SOC = "soc"
 SOURCE = Path(__file__).with_name("soc.sv")
 CORE = Path(pythondata_cpu_picorv32.data_location) / "picorv32.v"
 
-# Words of a job in the directory of the flash: struct job in firmware/example/flash.h.
-JOB_WORDS = 12
+# Words of the directory of the flash before its jobs, and of a job: see firmware/example/flash.h.
+DIRECTORY_WORDS, JOB_WORDS = 2, 12
 
 FLASH_BYTES = 1 << 20
 
@@ -35,16 +38,13 @@ WHITES = {"digits": 16}
 
 
 def soc(cfg: ProcessorConfig) -> str:
-    """SystemVerilog of the system with this processor; :data:`SOC` is the top module.
-
-    Raises
-    ------
-    ValueError
-        If the processor has a memory, which the system does without.
-    """
+    """SystemVerilog of the system with this processor, and with a memory if it has a bus to one; :data:`SOC` is the top
+    module."""
     if cfg.memory_width:
-        raise ValueError("the system on chip has no memory for weights: choose a configuration without a memory bus")
-    return "\n".join([export(Processor(cfg), "firstlight"), CORE.read_text(), SOURCE.read_text()])
+        parts = ["`define WITH_MEMORY", system(cfg, shared=True)]
+    else:
+        parts = [export(Processor(cfg), "firstlight")]
+    return "\n".join([*parts, CORE.read_text(), SOURCE.read_text()])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,8 +53,9 @@ class Batch:
 
     Parameters
     ----------
-    network : Network
-    policy : Network, optional
+    image : Image
+        Of the network.
+    policy : Image, optional
         Names the timesteps of every picture.
     pixels : ndarray, uint8, (images, channels, height, width)
     white : int
@@ -64,8 +65,8 @@ class Batch:
         Of every picture, the policy's included.
     """
 
-    network: Network
-    policy: Network | None
+    image: Image
+    policy: Image | None
     pixels: np.ndarray
     white: int
     decision: Decision
@@ -93,8 +94,8 @@ def batch(network: Network, cfg: ProcessorConfig, images: int, policy: Network |
         named = processor.run(policy, picture_codes(pictures, policy), cfg)
         decision = processor.decide(network, traced, exit=Exit(), budget=named.classes + 1)
         cycles = decision.cycles["cycles"].sum(1) + named.cycles["cycles"].sum(1)
-    return Batch(network=network, policy=policy, pixels=(pictures * white).round().to(torch.uint8).numpy(),
-                 white=white, decision=decision, cycles=cycles.tolist())
+    return Batch(image=compile(network, cfg), policy=policy and compile(policy, cfg), white=white,
+                 pixels=(pictures * white).round().to(torch.uint8).numpy(), decision=decision, cycles=cycles.tolist())
 
 
 def flash(batches: Iterable[Batch], cfg: ProcessorConfig) -> bytes:
@@ -106,7 +107,7 @@ def flash(batches: Iterable[Batch], cfg: ProcessorConfig) -> bytes:
         If it is more than the flash holds.
     """
     batches = list(batches)
-    files, end = [], 4 * (1 + len(batches) * JOB_WORDS)
+    files, end = [], 4 * (DIRECTORY_WORDS + len(batches) * JOB_WORDS)
 
     def place(data: bytes) -> tuple[int, int]:
         """Where ``data`` will lie: offset and bytes."""
@@ -115,11 +116,11 @@ def flash(batches: Iterable[Batch], cfg: ProcessorConfig) -> bytes:
         begin, end = end, end + len(files[-1])
         return begin, len(data)
 
-    words = [len(batches)]
+    words = [BEATS * cfg.beat_bytes, len(batches)]
     for each in batches:
-        policy = compile(each.policy, cfg).to_bytes() if each.policy else b""
+        policy = each.policy.to_bytes() if each.policy else b""
         known = b"" if each.policy else each.decision.signatures[0].numpy().astype("<u4").tobytes()
-        for data in (compile(each.network, cfg).to_bytes(), policy, known, each.pixels.tobytes()):
+        for data in (each.image.to_bytes(), policy, known, each.pixels.tobytes()):
             words += place(data)
         words += [*each.pixels.shape[1:], each.white]
     if end > FLASH_BYTES:

@@ -5,6 +5,8 @@
 //   0x2000_0000  the processor, and its interrupt is line 3 of the core
 //   0x3000_0000  console: a character is written to it
 //   0x3000_0004  halt: the status with which the program ends is written to it
+//   0x3000_0008  what stops the memory: while it is not 0, the memory does not answer the processor
+//   0x4000_0000  the memory behind the processor's memory bus, if there is one: for the bus, its address 0
 //
 // firmware/example/link.ld says the same to the program. Any other access traps, as does an illegal instruction.
 module soc (
@@ -39,10 +41,14 @@ module soc (
     logic [31:0] address, wdata, rdata;
     logic [3:0]  wstrb;
 
-    typedef enum logic [3:0] {RAM = 0, FLASH = 1, PROCESSOR = 2, CONSOLE = 3} region_t;
+    typedef enum logic [3:0] {RAM = 0, FLASH = 1, PROCESSOR = 2, CONSOLE = 3, MEMORY = 4} region_t;
     wire logic [3:0]  region = address[31:28];
     wire logic [25:0] word = address[27:2];
     wire logic        write = valid && wstrb != 0;
+
+    wire logic [31:0] memory_rdata;
+    wire logic        memory_there;
+    logic             memory_stopped;
 
     // The processor's answer comes over AXI4-Lite, all others at once.
     wire logic        awvalid, awready, wvalid, wready, bvalid, bready, arvalid, arready, rvalid, rready;
@@ -58,7 +64,8 @@ module soc (
             RAM: {legal, rdata} = {word < RAM_WORDS, ram[word[13:0]]};
             FLASH: {legal, rdata} = {word < FLASH_WORDS && !write, flash[word[17:0]]};
             PROCESSOR: {legal, rdata} = {1'b1, axi_answer};
-            CONSOLE: {legal, rdata} = {word < 2 && write, 32'b0};
+            CONSOLE: {legal, rdata} = {word < 3 && write, 32'b0};
+            MEMORY: {legal, rdata} = {memory_there, memory_rdata};
             default: {legal, rdata} = 0;
         endcase
     assign ready = region == PROCESSOR ? axi_ready : 1;
@@ -70,8 +77,9 @@ module soc (
         console_valid <= write && region == CONSOLE && word == 0;
         console_character <= wdata[7:0];
         if (write && region == CONSOLE && word == 1) {halted, status} <= {1'b1, wdata};
+        if (write && region == CONSOLE && word == 2) memory_stopped <= wdata != 0;
         if (core_trap || (valid && !legal)) trapped <= 1;
-        if (rst) {halted, trapped} <= 0;
+        if (rst) {halted, trapped, memory_stopped} <= 0;
     end
 
     picorv32 #(
@@ -99,7 +107,14 @@ module soc (
     );
 
     // An access that it refuses, it reports itself: the bridge does not look at responses.
+`ifdef WITH_MEMORY
+    system processor (
+        .stopped(memory_stopped), .word_address({4'b0, address[27:0]}), .word_wdata(wdata),
+        .word_wstrb(write && region == MEMORY ? wstrb : 4'b0), .word_rdata(memory_rdata), .word_there(memory_there),
+`else
+    assign {memory_there, memory_rdata} = 0;
     firstlight processor (
+`endif
         .clk, .rst, .interrupt,
         .s_axil_awaddr(awaddr[13:0]), .s_axil_awprot(awprot), .s_axil_awvalid(awvalid), .s_axil_awready(awready),
         .s_axil_wdata(axi_wdata), .s_axil_wstrb(axi_wstrb), .s_axil_wvalid(wvalid), .s_axil_wready(wready),

@@ -34,7 +34,16 @@ enum {
     SECTION_HEAD_WORDS = 3, /* target [7:0] and granules [15:8], address, entries */
     TARGET_DESCRIPTORS = 0,
     TARGET_SPIKES = 3,
-    DESCRIPTOR_INPUT_WORD = 2, /* of a descriptor: channels [12:0], spike words of a pixel [21:13] */
+    TARGET_MEMORY = 4,
+
+    /* Words of a descriptor. */
+    DESCRIPTOR_FLAGS_WORD = 0,    /* streamed [27] */
+    DESCRIPTOR_INPUT_WORD = 2,    /* channels [12:0], spike words of a pixel [21:13] */
+    DESCRIPTOR_WEIGHTS_WORD = 15, /* beat of the memory, if streamed */
+    DESCRIPTOR_WORDS = 16,
+
+    /* Words of an answer in the memory, as model/answer.py has them; logits and signatures follow. */
+    ANSWER_WORDS = 9, /* result, then the counters, in the order of their registers */
 
     WINDOW_MAX = 31, /* slots */
     CODE_WIDTH = 5,
@@ -48,6 +57,7 @@ struct map {
     uint32_t channels, height, width;
     uint32_t kernel, stride, padding; /* how it is unfolded; 1, 1, 0 if it is not */
     uint32_t words;                   /* spike words of a pixel */
+    uint32_t lanes, granules;         /* of a spike word: codes that the picture brings, and what they fill */
 };
 
 /* Identity and size */
@@ -65,6 +75,13 @@ static void quiet(struct firstlight *processor)
 {
     WRITE(processor, control, FIRSTLIGHT__CONTROL__ABORT_bm);
     WRITE(processor, interrupt, FIRSTLIGHT__INTERRUPT__DONE_bm | FIRSTLIGHT__INTERRUPT__ERROR_bm);
+}
+
+/* Give a command; nothing is left of one whose end nobody has looked at. */
+static void begin(struct firstlight *processor, uint32_t command)
+{
+    WRITE(processor, interrupt, FIRSTLIGHT__INTERRUPT__DONE_bm);
+    WRITE(processor, control, command);
 }
 
 /* What the processor has to report. */
@@ -124,36 +141,86 @@ static uint32_t crc32(const uint32_t *words, uint32_t count)
     return ~crc;
 }
 
+/* Bytes of a beat of the memory bus; 0 without. */
+static uint32_t beat_bytes(const uint32_t *image)
+{
+    return BIT(image[UNFOLD_WORD], 24, 8);
+}
+
+/* Bytes that so many words take in whole beats; none without a memory bus. */
+static uint64_t whole_beats(const uint32_t *image, uint32_t words)
+{
+    uint64_t beat = beat_bytes(image);
+    return beat ? (4 * (uint64_t)words + beat - 1) & ~(beat - 1) : 0;
+}
+
 /* The sections lie between the header and the CRC. */
-static const uint32_t *sections(const uint32_t *image)
+#define FOR_SECTIONS(section, image) \
+    for (const uint32_t *section = (image) + HEADER_WORDS; section < (image) + (image)[SIZE_WORD] - 1; \
+         section += section_words(section))
+
+static uint32_t section_target(const uint32_t *section)
 {
-    return image + HEADER_WORDS;
+    return BIT(section[0], 0, 8);
 }
 
-static uint32_t section_words(const uint32_t *image)
+static uint32_t section_words(const uint32_t *section)
 {
-    return image[SIZE_WORD] - HEADER_WORDS - 1;
+    return SECTION_HEAD_WORDS + (section[0] >> 8) * section[2];
 }
 
-/* The entries of the first section that fills target; NULL if there is none, or any section leads beyond the end. */
-static const uint32_t *entries(const uint32_t *image, uint32_t target)
+/* The first section that fills target; NULL if there is none. */
+static const uint32_t *find(const uint32_t *image, uint32_t target)
 {
-    const uint32_t *section = sections(image), *found = NULL;
-    uint32_t left = section_words(image);
-    while (left) {
-        if (left < SECTION_HEAD_WORDS)
-            return NULL;
-        left -= SECTION_HEAD_WORDS;
-        uint32_t granules = section[0] >> 8, count = section[2];
-        if (granules == 0 || count > left / granules)
-            return NULL;
-        section += SECTION_HEAD_WORDS;
-        if (!found && BIT(section[-SECTION_HEAD_WORDS], 0, 8) == target)
-            found = section;
-        section += granules * count;
-        left -= granules * count;
+    FOR_SECTIONS(section, image)
+        if (section_target(section) == target)
+            return section;
+    return NULL;
+}
+
+/* Words that the processor loads. */
+static uint32_t load_words(const uint32_t *image)
+{
+    uint32_t words = 0;
+    FOR_SECTIONS(section, image)
+        if (section_target(section) != TARGET_MEMORY)
+            words += section_words(section);
+    return words;
+}
+
+/* Bytes of the memory up to the end of the weights that come from there during a run. */
+static uint64_t weight_bytes(const uint32_t *image)
+{
+    uint64_t bytes = 0;
+    FOR_SECTIONS(section, image) {
+        uint64_t end = ((uint64_t)section[1] + section[2]) * beat_bytes(image);
+        if (section_target(section) == TARGET_MEMORY && end > bytes)
+            bytes = end;
     }
-    return found;
+    return bytes;
+}
+
+/* Bytes of the memory that an image takes: its weights, then what the processor loads. */
+static uint64_t stored_bytes(const uint32_t *image)
+{
+    return weight_bytes(image) + whole_beats(image, load_words(image));
+}
+
+/* Whether no section leads beyond the end of the image or of the memory's addresses. */
+static int sections_fit(const uint32_t *image)
+{
+    const uint32_t *section = image + HEADER_WORDS, *end = image + image[SIZE_WORD] - 1;
+    while (section != end) {
+        if (end - section < SECTION_HEAD_WORDS)
+            return 0;
+        uint32_t granules = section[0] >> 8, count = section[2];
+        if (granules == 0 || count > (uint32_t)(end - section - SECTION_HEAD_WORDS) / granules)
+            return 0;
+        if (section_target(section) == TARGET_MEMORY && 4 * granules != beat_bytes(image))
+            return 0;
+        section += section_words(section);
+    }
+    return stored_bytes(image) <= UINT32_MAX;
 }
 
 enum firstlight_status firstlight_check_image(const uint32_t *image, size_t bytes)
@@ -169,7 +236,7 @@ enum firstlight_status firstlight_check_image(const uint32_t *image, size_t byte
     uint32_t last = image[SIZE_WORD] - 1;
     if (crc32(image, last) != image[last])
         return FIRSTLIGHT_IMAGE_CRC;
-    return entries(image, TARGET_DESCRIPTORS) ? FIRSTLIGHT_OK : FIRSTLIGHT_IMAGE_SECTION;
+    return sections_fit(image) && find(image, TARGET_DESCRIPTORS) ? FIRSTLIGHT_OK : FIRSTLIGHT_IMAGE_SECTION;
 }
 
 uint32_t firstlight_layers(const uint32_t *image)
@@ -194,6 +261,12 @@ void firstlight_name(const uint32_t *image, char name[FIRSTLIGHT_NAME_SIZE])
     name[FIRSTLIGHT_NAME_SIZE - 1] = 0;
 }
 
+/* Bytes of a beat of the processor's memory bus; 0 without. */
+static uint32_t bus_bytes(const struct firstlight *processor)
+{
+    return FIELD(READ(processor, capability_memory), FIRSTLIGHT__CAPABILITY_MEMORY__WIDTH) / 8;
+}
+
 /* Whether this is the processor the image was compiled for. */
 static enum firstlight_status matches(const struct firstlight *processor, const uint32_t *image)
 {
@@ -206,8 +279,8 @@ static enum firstlight_status matches(const struct firstlight *processor, const 
     if (BIT(image[NUMERICS_WORD], 16, 8) !=
         FIELD(READ(processor, capability_spikes), FIRSTLIGHT__CAPABILITY_SPIKES__SPAN))
         return FIRSTLIGHT_OTHER_SPAN;
-    if (BIT(image[UNFOLD_WORD], 24, 8))
-        return FIRSTLIGHT_NEEDS_MEMORY;
+    if (beat_bytes(image) != bus_bytes(processor))
+        return FIRSTLIGHT_OTHER_BUS;
     if (firstlight_layers(image) > FIELD(limits, FIRSTLIGHT__CAPABILITY_LIMITS__LAYERS) ||
         firstlight_timesteps(image) > FIELD(limits, FIRSTLIGHT__CAPABILITY_LIMITS__TIMESTEPS) ||
         firstlight_classes(image) > FIELD(limits, FIRSTLIGHT__CAPABILITY_LIMITS__CLASSES))
@@ -215,19 +288,125 @@ static enum firstlight_status matches(const struct firstlight *processor, const 
     return FIRSTLIGHT_OK;
 }
 
+/* Words on their way to the loader: into the memory, or through the load window. */
+struct words {
+    const struct firstlight *processor;
+    volatile uint32_t *memory; /* NULL for the window */
+};
+
+static void put(struct words *words, uint32_t word)
+{
+    if (words->memory)
+        *words->memory++ = word;
+    else
+        WRITE(words->processor, load, word);
+}
+
+/* A word of a section, where the weights in the memory lie so many beats further up than the image says. */
+static uint32_t moved(const uint32_t *section, uint32_t index, uint32_t beats)
+{
+    if (section_target(section) != TARGET_DESCRIPTORS || index < SECTION_HEAD_WORDS ||
+        (index - SECTION_HEAD_WORDS) % DESCRIPTOR_WORDS != DESCRIPTOR_WEIGHTS_WORD)
+        return section[index];
+    const uint32_t *descriptor = section + index - DESCRIPTOR_WEIGHTS_WORD;
+    return section[index] + (BIT(descriptor[DESCRIPTOR_FLAGS_WORD], 27, 1) ? beats : 0);
+}
+
+/* What the processor loads: the sections as they lie in the image, but those of the memory. */
+static void put_sections(struct words *words, const uint32_t *image, uint32_t beats)
+{
+    FOR_SECTIONS(section, image)
+        if (section_target(section) != TARGET_MEMORY)
+            for (uint32_t index = 0; index < section_words(section); index++)
+                put(words, moved(section, index, beats));
+}
+
+/* The network that the processor is about to have. */
+static void configure(struct firstlight *processor, const uint32_t *image)
+{
+    processor->image = NULL;
+    WRITE(processor, network, image[NETWORK_WORD]);
+    WRITE(processor, exit, image[EXIT_WORD]);
+    WRITE(processor, exit_threshold, image[THRESHOLD_WORD]);
+}
+
 enum firstlight_status firstlight_load_image(struct firstlight *processor, const uint32_t *image)
 {
     enum firstlight_status status = matches(processor, image);
     if (status)
         return status;
-    processor->image = NULL;
-    /* Sections lie in the image as the load window takes them. */
-    for (uint32_t index = 0; index < section_words(image); index++)
-        WRITE(processor, load, sections(image)[index]);
-    WRITE(processor, network, image[NETWORK_WORD]);
-    WRITE(processor, exit, image[EXIT_WORD]);
-    WRITE(processor, exit_threshold, image[THRESHOLD_WORD]);
+    if (weight_bytes(image)) {
+        status = firstlight_store_image(processor, image, 0);
+        return status ? status : firstlight_load_stored(processor, image, 0);
+    }
+    struct words words = {.processor = processor};
+    configure(processor, image);
+    put_sections(&words, image, 0);
     status = loaded(processor);
+    if (!status)
+        processor->image = image;
+    return status;
+}
+
+/* Images in the memory: weights that come during a run, then what the processor loads before. */
+
+/* Whether the memory has room for so many bytes at an offset. */
+static enum firstlight_status room(const struct firstlight *processor, uint32_t offset, uint64_t bytes)
+{
+    const struct firstlight_memory *memory = &processor->memory;
+    uint32_t beat = bus_bytes(processor);
+    if (!memory->words || !beat)
+        return FIRSTLIGHT_NEEDS_MEMORY;
+    if ((uintptr_t)memory->words % sizeof *memory->words || memory->address % beat || offset % beat)
+        return FIRSTLIGHT_MEMORY_ALIGNMENT;
+    /* The bus has addresses of 32 bits. */
+    if (offset + bytes > memory->bytes || memory->address + (offset + bytes) - 1 > UINT32_MAX)
+        return FIRSTLIGHT_MEMORY_SIZE;
+    return FIRSTLIGHT_OK;
+}
+
+uint32_t firstlight_stored_bytes(const uint32_t *image)
+{
+    return (uint32_t)stored_bytes(image);
+}
+
+/* Whether an image may lie at an offset of the memory, and be loaded from there. */
+static enum firstlight_status storable(const struct firstlight *processor, const uint32_t *image, uint32_t offset)
+{
+    enum firstlight_status status = matches(processor, image);
+    if (!status && load_words(image) > FIRSTLIGHT__SOURCE_WORDS__VALUE_bm)
+        status = FIRSTLIGHT_TOO_LARGE;
+    return status ? status : room(processor, offset, stored_bytes(image));
+}
+
+enum firstlight_status firstlight_store_image(const struct firstlight *processor, const uint32_t *image,
+                                              uint32_t offset)
+{
+    enum firstlight_status status = storable(processor, image, offset);
+    if (status)
+        return status;
+    volatile uint32_t *begin = processor->memory.words + offset / 4;
+    FOR_SECTIONS(section, image)
+        if (section_target(section) == TARGET_MEMORY) {
+            volatile uint32_t *word = begin + section[1] * (beat_bytes(image) / 4);
+            for (uint32_t index = SECTION_HEAD_WORDS; index < section_words(section); index++)
+                *word++ = section[index];
+        }
+    struct words words = {.memory = begin + weight_bytes(image) / 4};
+    put_sections(&words, image, (processor->memory.address + offset) / beat_bytes(image));
+    return FIRSTLIGHT_OK;
+}
+
+enum firstlight_status firstlight_load_stored(struct firstlight *processor, const uint32_t *image, uint32_t offset)
+{
+    enum firstlight_status status = storable(processor, image, offset);
+    if (status)
+        return status;
+    configure(processor, image);
+    WRITE(processor, source_address, processor->memory.address + offset + (uint32_t)weight_bytes(image));
+    WRITE(processor, source_words, load_words(image));
+    begin(processor, FIRSTLIGHT__CONTROL__LOAD_bm);
+    status = firstlight_wait(processor);
     if (!status)
         processor->image = image;
     return status;
@@ -245,10 +424,12 @@ static struct map input(const uint32_t *image)
         .kernel = BIT(unfold, 0, 8),
         .stride = BIT(unfold, 8, 8),
         .padding = BIT(unfold, 16, 8),
-        .words = BIT(entries(image, TARGET_DESCRIPTORS)[DESCRIPTOR_INPUT_WORD], 13, 9),
+        .words = BIT(find(image, TARGET_DESCRIPTORS)[SECTION_HEAD_WORDS + DESCRIPTOR_INPUT_WORD], 13, 9),
     };
     if (map.kernel == 0)
         map.kernel = map.stride = 1;
+    map.lanes = map.channels < LANES ? map.channels : LANES;
+    map.granules = (map.lanes * CODE_WIDTH + GRANULE_WIDTH - 1) / GRANULE_WIDTH;
     return map;
 }
 
@@ -283,7 +464,7 @@ void firstlight_encode(const uint32_t *image, const uint8_t *pixels, size_t coun
 
 /* Codes on their way into 32-bit granules, the first in the lowest bits. */
 struct packer {
-    struct firstlight *processor;
+    struct words *words;
     uint32_t granule, filled;
 };
 
@@ -292,7 +473,7 @@ static void pack(struct packer *packer, uint32_t code)
     packer->granule |= code << packer->filled;
     packer->filled += CODE_WIDTH;
     if (packer->filled >= GRANULE_WIDTH) {
-        WRITE(packer->processor, load, packer->granule);
+        put(packer->words, packer->granule);
         packer->filled -= GRANULE_WIDTH;
         packer->granule = code >> (CODE_WIDTH - packer->filled);
     }
@@ -302,17 +483,17 @@ static void pack(struct packer *packer, uint32_t code)
 static void end_entry(struct packer *packer)
 {
     if (packer->filled)
-        WRITE(packer->processor, load, packer->granule | ~0u << packer->filled);
+        put(packer->words, packer->granule | ~0u << packer->filled);
     packer->granule = packer->filled = 0;
 }
 
 /* One pixel of the map: the taps of every channel of the picture side by side, then silence. */
 static void pack_pixel(struct packer *packer, const struct map *map, const struct firstlight_picture *picture,
-                       uint32_t y, uint32_t x, uint32_t lanes)
+                       uint32_t y, uint32_t x)
 {
     const uint8_t *channel = picture->codes;
     uint32_t tap_y = 0, tap_x = 0;
-    for (uint32_t index = 0; index < map->words * lanes; index++) {
+    for (uint32_t index = 0; index < map->words * map->lanes; index++) {
         uint32_t code = SILENT;
         if (index < map->channels) {
             /* Above and left of the picture, these wrap to numbers beyond every side. */
@@ -328,34 +509,41 @@ static void pack_pixel(struct packer *packer, const struct map *map, const struc
             }
         }
         pack(packer, code);
-        if (index % lanes == lanes - 1)
+        if (index % map->lanes == map->lanes - 1)
             end_entry(packer);
     }
+}
+
+/* The section that fills the spike store with a picture, which is looked at first. */
+static enum firstlight_status put_picture(struct words *words, const uint32_t *image,
+                                          const struct firstlight_picture *picture)
+{
+    struct map map = input(image);
+    if (visited(&map, picture->height) != map.height || visited(&map, picture->width) != map.width)
+        return FIRSTLIGHT_PICTURE_SIZE;
+    uint32_t window = BIT(image[INPUT_WORD], 16, 8);
+    uint32_t codes = map.channels / (map.kernel * map.kernel) * picture->height * picture->width;
+    for (uint32_t index = 0; index < codes; index++)
+        if (picture->codes[index] >= window && picture->codes[index] != SILENT)
+            return FIRSTLIGHT_PICTURE_CODE;
+
+    put(words, TARGET_SPIKES | map.granules << 8);
+    put(words, 0);
+    put(words, map.height * map.width * map.words);
+    struct packer packer = {.words = words};
+    for (uint32_t y = 0; y < map.height; y++)
+        for (uint32_t x = 0; x < map.width; x++)
+            pack_pixel(&packer, &map, picture, y, x);
+    return FIRSTLIGHT_OK;
 }
 
 enum firstlight_status firstlight_load_picture(struct firstlight *processor, const struct firstlight_picture *picture)
 {
     if (!processor->image)
         return FIRSTLIGHT_NO_IMAGE;
-    struct map map = input(processor->image);
-    if (visited(&map, picture->height) != map.height || visited(&map, picture->width) != map.width)
-        return FIRSTLIGHT_PICTURE_SIZE;
-    uint32_t window = BIT(processor->image[INPUT_WORD], 16, 8);
-    uint32_t codes = map.channels / (map.kernel * map.kernel) * picture->height * picture->width;
-    for (uint32_t index = 0; index < codes; index++)
-        if (picture->codes[index] >= window && picture->codes[index] != SILENT)
-            return FIRSTLIGHT_PICTURE_CODE;
-
-    uint32_t lanes = map.channels < LANES ? map.channels : LANES;
-    uint32_t granules = (lanes * CODE_WIDTH + GRANULE_WIDTH - 1) / GRANULE_WIDTH;
-    WRITE(processor, load, TARGET_SPIKES | granules << 8);
-    WRITE(processor, load, 0);
-    WRITE(processor, load, map.height * map.width * map.words);
-    struct packer packer = {.processor = processor};
-    for (uint32_t y = 0; y < map.height; y++)
-        for (uint32_t x = 0; x < map.width; x++)
-            pack_pixel(&packer, &map, picture, y, x, lanes);
-    return loaded(processor);
+    struct words words = {.processor = processor};
+    enum firstlight_status status = put_picture(&words, processor->image, picture);
+    return status ? status : loaded(processor);
 }
 
 /* Runs */
@@ -395,9 +583,7 @@ enum firstlight_status firstlight_start(struct firstlight *processor)
 {
     if (!processor->image)
         return FIRSTLIGHT_NO_IMAGE;
-    /* Nothing is left of a run whose end nobody has looked at. */
-    WRITE(processor, interrupt, FIRSTLIGHT__INTERRUPT__DONE_bm);
-    WRITE(processor, control, FIRSTLIGHT__CONTROL__START_bm);
+    begin(processor, FIRSTLIGHT__CONTROL__START_bm);
     return FIRSTLIGHT_OK;
 }
 
@@ -422,19 +608,29 @@ enum firstlight_status firstlight_wait(struct firstlight *processor)
 
 /* Results */
 
+/* What an answer begins with. */
+static void unpack(const uint32_t words[ANSWER_WORDS], struct firstlight_result *result)
+{
+    result->class_index = FIELD(words[0], FIRSTLIGHT__RESULT__CLASS_INDEX);
+    result->timestep = FIELD(words[0], FIRSTLIGHT__RESULT__TIMESTEP);
+    result->cycles = words[1];
+    result->busy_cycles = words[2];
+    result->empty_cycles = words[3];
+    result->fire_cycles = words[4];
+    result->events = words[5];
+    result->synaptic_operations = words[6];
+    result->spikes = words[7];
+    result->neurons = words[8];
+}
+
 void firstlight_read_result(const struct firstlight *processor, struct firstlight_result *result)
 {
-    uint32_t answer = READ(processor, result);
-    result->class_index = FIELD(answer, FIRSTLIGHT__RESULT__CLASS_INDEX);
-    result->timestep = FIELD(answer, FIRSTLIGHT__RESULT__TIMESTEP);
-    result->cycles = READ(processor, cycles);
-    result->busy_cycles = READ(processor, busy_cycles);
-    result->empty_cycles = READ(processor, empty_cycles);
-    result->fire_cycles = READ(processor, fire_cycles);
-    result->events = READ(processor, events);
-    result->synaptic_operations = READ(processor, synaptic_operations);
-    result->spikes = READ(processor, spikes);
-    result->neurons = READ(processor, neurons);
+    const uint32_t words[ANSWER_WORDS] = {
+        READ(processor, result), READ(processor, cycles), READ(processor, busy_cycles),
+        READ(processor, empty_cycles), READ(processor, fire_cycles), READ(processor, events),
+        READ(processor, synaptic_operations), READ(processor, spikes), READ(processor, neurons),
+    };
+    unpack(words, result);
 }
 
 void firstlight_read_logits(const struct firstlight *processor, int32_t *logits, uint32_t count)
@@ -447,6 +643,96 @@ void firstlight_read_signatures(const struct firstlight *processor, uint32_t *si
 {
     for (uint32_t index = 0; index < count; index++)
         signatures[index] = firstlight_read(processor->base, offsetof(firstlight_t, signatures) + 4 * index);
+}
+
+/* Batches: pictures in the memory, and their answers behind them */
+
+static uint32_t picture_words(const uint32_t *image)
+{
+    struct map map = input(image);
+    return SECTION_HEAD_WORDS + map.height * map.width * map.words * map.granules;
+}
+
+/* Bytes from one picture to the next. */
+static uint32_t picture_bytes(const uint32_t *image)
+{
+    return (uint32_t)whole_beats(image, picture_words(image));
+}
+
+static uint32_t answer_bytes(const uint32_t *image)
+{
+    return (uint32_t)whole_beats(image, ANSWER_WORDS + firstlight_classes(image) + firstlight_layers(image));
+}
+
+uint32_t firstlight_batch_bytes(const uint32_t *image)
+{
+    return picture_bytes(image) + answer_bytes(image);
+}
+
+/* Whether the memory has room for a batch with a picture of this number. */
+static enum firstlight_status has(const struct firstlight *processor, const struct firstlight_batch *batch,
+                                  uint32_t index)
+{
+    if (!processor->image)
+        return FIRSTLIGHT_NO_IMAGE;
+    if (index >= batch->pictures)
+        return FIRSTLIGHT_BATCH;
+    return room(processor, batch->offset, (uint64_t)batch->pictures * firstlight_batch_bytes(processor->image));
+}
+
+enum firstlight_status firstlight_store_picture(const struct firstlight *processor,
+                                                const struct firstlight_batch *batch, uint32_t index,
+                                                const struct firstlight_picture *picture)
+{
+    enum firstlight_status status = has(processor, batch, index);
+    if (status)
+        return status;
+    uint32_t offset = batch->offset + index * picture_bytes(processor->image);
+    struct words words = {.memory = processor->memory.words + offset / 4};
+    return put_picture(&words, processor->image, picture);
+}
+
+enum firstlight_status firstlight_start_batch(struct firstlight *processor, const struct firstlight_batch *batch)
+{
+    enum firstlight_status status = has(processor, batch, 0);
+    if (status)
+        return status;
+    uint32_t first = processor->memory.address + batch->offset, distance = picture_bytes(processor->image);
+    WRITE(processor, source_address, first);
+    WRITE(processor, source_words, picture_words(processor->image));
+    WRITE(processor, batch_pictures, batch->pictures);
+    WRITE(processor, batch_distance, distance);
+    WRITE(processor, batch_answers, first + batch->pictures * distance);
+    begin(processor, FIRSTLIGHT__CONTROL__BATCH_bm);
+    return FIRSTLIGHT_OK;
+}
+
+uint32_t firstlight_answered(const struct firstlight *processor)
+{
+    return READ(processor, batch_done);
+}
+
+enum firstlight_status firstlight_read_answer(const struct firstlight *processor, const struct firstlight_batch *batch,
+                                              uint32_t index, struct firstlight_result *result, int32_t *logits,
+                                              uint32_t *signatures)
+{
+    enum firstlight_status status = has(processor, batch, index);
+    if (status)
+        return status;
+    const uint32_t *image = processor->image;
+    uint32_t offset = batch->offset + batch->pictures * picture_bytes(image) + index * answer_bytes(image);
+    const volatile uint32_t *answer = processor->memory.words + offset / 4;
+    uint32_t words[ANSWER_WORDS];
+    for (uint32_t word = 0; word < ANSWER_WORDS; word++)
+        words[word] = *answer++;
+    unpack(words, result);
+    for (uint32_t each = 0; each < firstlight_classes(image); each++, answer++)
+        if (logits)
+            logits[each] = (int32_t)*answer;
+    for (uint32_t layer = 0; layer < firstlight_layers(image); layer++, answer++)
+        if (signatures)
+            signatures[layer] = *answer;
+    return FIRSTLIGHT_OK;
 }
 
 /* All in one */

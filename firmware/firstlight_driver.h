@@ -45,8 +45,8 @@ extern "C" {
     STATUS(FIRSTLIGHT_ABORTED, FIRSTLIGHT__ERROR_CODE__ABORTED, FIRSTLIGHT__ERROR_CODE__ABORTED_desc) \
     STATUS(FIRSTLIGHT_MEMORY, FIRSTLIGHT__ERROR_CODE__MEMORY, FIRSTLIGHT__ERROR_CODE__MEMORY_desc) \
     STATUS(FIRSTLIGHT_UNKNOWN_ERROR, 256, "The processor reports an error that this driver does not know.") \
-    STATUS(FIRSTLIGHT_RUNNING, 257, "The run has not ended yet.") \
-    STATUS(FIRSTLIGHT_TIMEOUT, 258, "The run did not end within poll_limit looks at it, and was aborted.") \
+    STATUS(FIRSTLIGHT_RUNNING, 257, "The run, load or batch has not ended yet.") \
+    STATUS(FIRSTLIGHT_TIMEOUT, 258, "What was begun did not end within poll_limit looks at it, and was aborted.") \
     STATUS(FIRSTLIGHT_NOT_FOUND, 259, "There is no Firstlight processor at this address.") \
     STATUS(FIRSTLIGHT_OTHER_VERSION, 260, "The register map of the processor is not that of this driver.") \
     STATUS(FIRSTLIGHT_NO_IMAGE, 261, "No image was loaded, or the last one was refused.") \
@@ -54,27 +54,44 @@ extern "C" {
     STATUS(FIRSTLIGHT_IMAGE_MAGIC, 263, "This is no image: it does not start with the letters FLIM.") \
     STATUS(FIRSTLIGHT_IMAGE_VERSION, 264, "The image has a format version that this driver does not read.") \
     STATUS(FIRSTLIGHT_IMAGE_CRC, 265, "The image is corrupt: its CRC is not that of its content.") \
-    STATUS(FIRSTLIGHT_IMAGE_SECTION, 266, "The image has a section beyond its end, or none with its layers.") \
+    STATUS(FIRSTLIGHT_IMAGE_SECTION, 266, "The image has an illegal section, or none with its layers.") \
     STATUS(FIRSTLIGHT_OTHER_COLUMNS, 267, "The image is for other columns, tiles or encoders than the processor's.") \
     STATUS(FIRSTLIGHT_OTHER_WALKERS, 268, "The image is for another number of walkers than the processor's.") \
     STATUS(FIRSTLIGHT_OTHER_SPAN, 269, "The image is for another span of the spike store than the processor's.") \
-    STATUS(FIRSTLIGHT_NEEDS_MEMORY, 270, "The image has weights for a memory, which this driver does not fill.") \
-    STATUS(FIRSTLIGHT_TOO_LARGE, 271, "The network has more layers, timesteps or classes than the processor holds.") \
+    STATUS(FIRSTLIGHT_NEEDS_MEMORY, 270, "This takes a memory bus, and a memory that the driver was told of.") \
+    STATUS(FIRSTLIGHT_TOO_LARGE, 271, "The image has too many layers, timesteps, classes or words for the processor.") \
     STATUS(FIRSTLIGHT_PICTURE_SIZE, 272, "The picture does not have the height and width that the network reads.") \
     STATUS(FIRSTLIGHT_PICTURE_CODE, 273, "The picture has a spike beyond the window of the network's input.") \
     STATUS(FIRSTLIGHT_BUDGET, 274, "A budget is between 1 and the timesteps of the network.") \
-    STATUS(FIRSTLIGHT_SELF_TEST, 275, "The processor computes, but not what it should: a signature differs.")
+    STATUS(FIRSTLIGHT_SELF_TEST, 275, "The processor computes, but not what it should: a signature differs.") \
+    STATUS(FIRSTLIGHT_OTHER_BUS, 276, "The image is for another width of the memory bus than the processor's.") \
+    STATUS(FIRSTLIGHT_MEMORY_ALIGNMENT, 277, "The memory, or an offset in it, is not a whole number of beats.") \
+    STATUS(FIRSTLIGHT_MEMORY_SIZE, 278, "The memory ends before what should lie in it.") \
+    STATUS(FIRSTLIGHT_BATCH, 279, "The batch has no such picture, or none at all.")
 
 #define FIRSTLIGHT_STATUS_NUMBER(name, number, sentence) name = number,
 enum firstlight_status { FIRSTLIGHT_STATUSES(FIRSTLIGHT_STATUS_NUMBER) };
 #undef FIRSTLIGHT_STATUS_NUMBER
 
-/* A processor. Fill in the first four members, zeros for the rest, then firstlight_open. */
+/* The memory behind the processor's memory bus, or a part of it that is the driver's alone.
+ *
+ * The driver reaches it by volatile accesses alone, and does nothing about caches. Where one is in between, map the
+ * memory uncached; or call firstlight_store_image rather than firstlight_load_image, clean the cache before
+ * firstlight_load_stored and firstlight_start_batch, and invalidate it before firstlight_read_answer.
+ */
+struct firstlight_memory {
+    volatile uint32_t *words; /* where the program finds it; NULL without */
+    uint32_t address;         /* where the processor's bus finds it, bytes; a multiple of a beat: 8, 16 or 32 bytes */
+    uint32_t bytes;
+};
+
+/* A processor. Fill in the first five members, zeros for the rest, then firstlight_open. */
 struct firstlight {
     uintptr_t base;           /* where its registers are, in bytes, as firstlight_read and firstlight_write take it */
     void (*sleep)(void *);    /* returns when the interrupt line is high, or earlier; NULL to poll without a pause */
     void *sleeper;            /* what sleep is given */
     uint32_t poll_limit;      /* looks at a run before firstlight_wait gives it up; 0 to wait for ever */
+    struct firstlight_memory memory; /* only with a memory bus */
 
     const uint32_t *image;    /* the network at hand, NULL without */
     uint32_t error_layer;     /* of the processor's last error: the layer in which the run was, */
@@ -137,12 +154,31 @@ void firstlight_name(const uint32_t *image, char name[FIRSTLIGHT_NAME_SIZE]);
 /* Bring a network onto the processor, with its exit rule, all its timesteps and no picture.
  *
  * image: one that firstlight_check_image has found good. It stays where it is as long as the network is in use. That
- *     its number format is the processor's, no register can tell; firstlight_self_test does.
+ *     its number format is the processor's, no register can tell; firstlight_self_test does. If weights of it come
+ *     from the memory, this is firstlight_store_image and firstlight_load_stored, at offset 0.
  *
- * FIRSTLIGHT_OTHER_COLUMNS, FIRSTLIGHT_OTHER_WALKERS, FIRSTLIGHT_OTHER_SPAN, FIRSTLIGHT_NEEDS_MEMORY,
- * FIRSTLIGHT_TOO_LARGE: the processor was left alone. Any error of the processor: it has no network now.
+ * FIRSTLIGHT_OTHER_COLUMNS, FIRSTLIGHT_OTHER_WALKERS, FIRSTLIGHT_OTHER_SPAN, FIRSTLIGHT_OTHER_BUS,
+ * FIRSTLIGHT_TOO_LARGE, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE: the processor was
+ * left alone. Any error of the processor, FIRSTLIGHT_TIMEOUT: it has no network now.
  */
 enum firstlight_status firstlight_load_image(struct firstlight *processor, const uint32_t *image);
+
+/* Bytes of the memory that an image takes, a multiple of a beat; 0 if its processor has no memory bus. */
+uint32_t firstlight_stored_bytes(const uint32_t *image);
+
+/* Put an image into the memory, for firstlight_load_stored: the weights that come from there during a run, and what
+ * the processor loads before. The former stay there as long as the network is in use.
+ *
+ * offset: in the memory, bytes; a multiple of a beat. Several images may lie side by side.
+ *
+ * Errors as of firstlight_load_image where the processor was left alone: nothing was written.
+ */
+enum firstlight_status firstlight_store_image(const struct firstlight *processor, const uint32_t *image,
+                                              uint32_t offset);
+
+/* As firstlight_load_image, but by the processor itself, from where firstlight_store_image has put the image: a word
+ * takes it a cycle or so, and the image can be loaded again and again. */
+enum firstlight_status firstlight_load_stored(struct firstlight *processor, const uint32_t *image, uint32_t offset);
 
 /* Pixels to the spike codes of a network's input: bright ones spike early, black ones never.
  *
@@ -175,7 +211,12 @@ enum firstlight_status firstlight_set_budget(struct firstlight *processor, uint3
  */
 enum firstlight_status firstlight_set_exit(struct firstlight *processor, uint32_t rule, uint32_t threshold);
 
-/* End every run that takes more clock cycles with FIRSTLIGHT_CYCLES. 2^32 - 1 after a reset. */
+/* End every run, and every transfer from or to the memory, that takes more clock cycles with FIRSTLIGHT_CYCLES.
+ * 2^32 - 1 after a reset.
+ *
+ * It is what ends a run whose memory does not answer any more. Until it answers again, others end likewise; then
+ * nothing is left of them. If it never does, only a reset of processor and memory together helps.
+ */
 void firstlight_set_cycle_limit(struct firstlight *processor, uint32_t cycles);
 
 /* Begin a run of the network on the picture. FIRSTLIGHT_NO_IMAGE; all else is told when the run ends. */
@@ -190,6 +231,43 @@ enum firstlight_status firstlight_poll(struct firstlight *processor);
  * FIRSTLIGHT_TIMEOUT; any error of the processor.
  */
 enum firstlight_status firstlight_wait(struct firstlight *processor);
+
+/* Pictures that the processor answers one after the other by itself, and their answers: so many, in the memory. */
+struct firstlight_batch {
+    uint32_t offset;          /* in the memory, bytes; a multiple of a beat */
+    uint32_t pictures;
+};
+
+/* Bytes of the memory that a batch takes for each of its pictures, the answer included; 0 without a memory bus. */
+uint32_t firstlight_batch_bytes(const uint32_t *image);
+
+/* Put a picture into the memory; index counts from 0.
+ *
+ * FIRSTLIGHT_NO_IMAGE, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE, FIRSTLIGHT_BATCH,
+ * FIRSTLIGHT_PICTURE_SIZE, FIRSTLIGHT_PICTURE_CODE: nothing was written.
+ */
+enum firstlight_status firstlight_store_picture(const struct firstlight *processor,
+                                                const struct firstlight_batch *batch, uint32_t index,
+                                                const struct firstlight_picture *picture);
+
+/* Begin to answer all pictures of a batch; its end is told by firstlight_poll and firstlight_wait, as that of a run.
+ *
+ * FIRSTLIGHT_NO_IMAGE, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE.
+ */
+enum firstlight_status firstlight_start_batch(struct firstlight *processor, const struct firstlight_batch *batch);
+
+/* Pictures of the last batch that have their answers, also while it runs and after an error. */
+uint32_t firstlight_answered(const struct firstlight *processor);
+
+/* Read the answer to a picture; index counts from 0.
+ *
+ * logits, signatures: room for one per class, and for one per layer of the network; NULL if they are not wanted.
+ *
+ * FIRSTLIGHT_NO_IMAGE, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE, FIRSTLIGHT_BATCH.
+ */
+enum firstlight_status firstlight_read_answer(const struct firstlight *processor, const struct firstlight_batch *batch,
+                                              uint32_t index, struct firstlight_result *result, int32_t *logits,
+                                              uint32_t *signatures);
 
 /* What the last run came to. Valid when it has ended well, until the next start; so are logits and signatures. */
 void firstlight_read_result(const struct firstlight *processor, struct firstlight_result *result);

@@ -4,6 +4,7 @@ Read it in the order a picture takes:
 
 ======================  ======================================================================
 :mod:`model.config`     every width, depth and address of the processor; presets
+:mod:`model.coding`     how a picture becomes spikes
 :mod:`model.network`    a network in the numbers of the hardware: codes, biases, gains
 :mod:`model.tables`     mantissas, spike thresholds, exponential and logarithm tables
 :mod:`model.logarithm`  ``magnitude``: what a synapse is worth

@@ -239,13 +239,14 @@ class ProcessorConfig:
         return cls(**values | {"numerics": Numerics(**values["numerics"])})
 
 
+TINY = ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048, charge_words=512,
+                       parameter_words=128, layers=8, classes=16)
 STREAM = ProcessorConfig(columns=64, tiles=2, walkers=2, rows=10240, encoders=16, span=4, spike_words=8192,
                          state_words=18432, charge_words=4096, parameter_words=512, layers=32, classes=16,
                          memory_width=128)
 PRESETS = {
     # One small tile: fits the smallest boards and runs the digits networks.
-    "tiny": ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048,
-                            charge_words=512, parameter_words=128, layers=8, classes=16),
+    "tiny": TINY,
     # Two tiles of 32 columns, each with its walker: the one to start with.
     "default": ProcessorConfig(columns=32, tiles=2, rows=2048, encoders=4, span=2, walkers=2),
     # The 128 columns of the processor of CAT, with room for networks on pictures of 28 x 28 or 32 x 32 pixels.
@@ -256,6 +257,8 @@ PRESETS = {
     "stream": STREAM,
     # The same with twice the memory bus.
     "stream256": replace(STREAM, memory_width=256),
+    # The smallest with a memory, where most weights of the digits networks lie.
+    "tiny_stream": replace(TINY, rows=400, memory_width=64),
 }
 
 

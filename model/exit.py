@@ -24,9 +24,10 @@ from .tables import (
     SCALE_WIDTH,
     SHIFT_MAX,
     WEIGHT_FRACTION_WIDTH,
+    threshold_code,
 )
 
-__all__ = ["Settings", "settings", "threshold_code", "Evidence", "best", "weigh", "sure"]
+__all__ = ["Settings", "settings", "Evidence", "best", "weigh", "sure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Settings:
     ----------
     rule : Rule
     threshold : int
-        See :func:`threshold_code`.
+        See :func:`model.tables.threshold_code`.
     shift : int
         ``distance = ((largest - logit) * scale) >> shift``, rounded to nearest.
     scales : tuple of int
@@ -48,27 +49,6 @@ class Settings:
     threshold: int
     shift: int
     scales: tuple[int, ...]
-
-
-def threshold_code(rule: Rule, threshold: float) -> int:
-    """A threshold in the units the exit unit compares in.
-
-    ENTROPY: bits, 10 fraction bits. PROBABILITY: 1 / probability, 21 fraction bits. MARGIN: bits, 6 fraction bits.
-
-    Raises
-    ------
-    ValueError
-        If the rule has no such threshold.
-    """
-    low, high = {Rule.BUDGET: (0, 0), Rule.ENTROPY: (0, 16), Rule.PROBABILITY: (1 / 1024, 1),
-                 Rule.MARGIN: (0, 1 << 20)}[rule]
-    if not low <= threshold <= high:
-        raise ValueError(f"the threshold of {rule.name.lower()} must be between {low} and {high}, not {threshold}")
-    if rule == Rule.ENTROPY:
-        return round(threshold * (1 << LOG_WIDTH))
-    if rule == Rule.PROBABILITY:
-        return round((1 << WEIGHT_FRACTION_WIDTH) / threshold)
-    return round(threshold * (1 << EXP_INDEX_WIDTH))
 
 
 def settings(network: Network) -> Settings:

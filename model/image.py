@@ -42,9 +42,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Target
+from .coding import Coding, Unfold, picture_codes
+from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Rule, Target
 from .descriptor import DESCRIPTOR_WORDS, pack, unpack
-from .network import Coding, Rule, Unfold
 
 __all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
 
@@ -138,6 +138,21 @@ class Image:
     def exit_register(self) -> int:
         return self.rule | self.shift << 8
 
+    def encode(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures as the spikes that the network reads: uint8, (pictures, *shape).
+
+        Parameters
+        ----------
+        pictures : ndarray, float, (pictures, channels, height, width)
+            Pixels between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If the network reads pictures of another size, or a pixel is not between 0 and 1.
+        """
+        return picture_codes(pictures, self.name, self.shape, self.coding, self.unfold)
+
     def load_words(self) -> np.ndarray:
         """What is written to the load window: uint32, (words,)."""
         return np.concatenate([section.words() for section in self.sections if section.target != Target.MEMORY])
@@ -209,6 +224,11 @@ class Image:
         unfold = Unfold(kernel=header[10] & 0xff, stride=header[10] >> 8 & 0xff, padding=header[10] >> 16 & 0xff)
         if crc != int(words[-1]):
             raise ImageError(f"the image's CRC is {int(words[-1]):08x}, its content has {crc:08x}: it is corrupt")
+        sections, layers = tuple(_sections(words[HEADER_WORDS:-1])), header[5] & 0xff
+        described = [len(section.entries) for section in sections if section.target == Target.DESCRIPTORS]
+        if described != [layers * DESCRIPTOR_WORDS]:
+            raise ImageError(f"the descriptors of {layers} layers are one section of {layers * DESCRIPTOR_WORDS} "
+                             f"entries, found {described}")
         return cls(name=data[4 * NAME_WORD:4 * HEADER_WORDS].rstrip(b"\0").decode(errors="replace"),
                    columns=header[3] & 0xffff, tiles=header[3] >> 16 & 0xff, encoders=header[3] >> 24,
                    span=header[4] >> 16 & 0xff, walkers=header[4] >> 24,
@@ -219,7 +239,7 @@ class Image:
                    coding=Coding(window=header[8] >> 16 & 0xff, tau=header[8] >> 24 & 0xf,
                                  nearest=bool(header[8] >> 28)),
                    memory_width=8 * (header[10] >> 24),
-                   unfold=unfold if header[10] & 0xff_ffff else None, sections=tuple(_sections(words[HEADER_WORDS:-1])))
+                   unfold=unfold if header[10] & 0xff_ffff else None, sections=sections)
 
     def check(self, cfg: ProcessorConfig):
         """Refuse a processor the image was not compiled for.

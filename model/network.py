@@ -6,62 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .coding import Coding, NetworkError, Unfold
 from .config import GRAINS, SIGN_BIT, Numerics, Reset, Rule
 
 __all__ = ["NetworkError", "Coding", "Unfold", "Reset", "Rule", "Exit", "Layer", "Network", "nearest_map", "sums"]
-
-
-class NetworkError(ValueError):
-    """A network that cannot run; the message names the layer, the limit and the value found."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coding:
-    """How a spike map codes values: slot t of ``window`` is worth 2^(-t / tau).
-
-    Parameters
-    ----------
-    window : int
-        Slots of the window, 1 to 31.
-    tau : int
-        Slots per octave: 1, 2 or 4.
-    nearest : bool
-        Round to the nearest spike time instead of down to the next later one.
-    """
-
-    window: int = 1
-    tau: int = 4
-    nearest: bool = False
-
-    def __post_init__(self):
-        if not 1 <= self.window <= 31:
-            raise NetworkError(f"a window has 1 to 31 slots, not {self.window}")
-        if self.tau not in GRAINS:
-            raise NetworkError(f"tau must be 1, 2 or 4 slots an octave, not {self.tau}")
-
-    @property
-    def grain(self) -> int:
-        """Quarter octaves per slot."""
-        return 4 // self.tau
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unfold:
-    """The picture laid out once for each output pixel of the first layer: the taps become channels.
-
-    A convolution over a few channels reads a few codes here and a few there; unfolded, all the taps of an output pixel
-    lie in one place, and the convolution's kernel is 1.
-
-    Parameters
-    ----------
-    kernel : int
-    stride, padding : int
-        Of the convolution that was unfolded.
-    """
-
-    kernel: int
-    stride: int = 1
-    padding: int = 0
 
 
 def sums(partial: Sequence[bool]) -> list[range]:

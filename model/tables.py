@@ -2,9 +2,11 @@
 
 from math import log2
 
+from .config import Rule
+
 __all__ = ["mantissas", "thresholds", "octave_shift", "SCALE_WIDTH", "SHIFT_MAX", "EXP_WIDTH", "EXP_INDEX_WIDTH",
            "EXP_TABLE", "EXP_GUARD_WIDTH", "WEIGHT_FRACTION_WIDTH", "DISTANCE_MAX", "LOG_WIDTH", "LOG_INDEX_WIDTH",
-           "LOG_TABLE", "CRC_WIDTH", "CRC_POLYNOMIAL", "CRC_INITIAL", "crc_step"]
+           "LOG_TABLE", "threshold_code", "CRC_WIDTH", "CRC_POLYNOMIAL", "CRC_INITIAL", "crc_step"]
 
 
 def mantissas(fraction_width: int) -> tuple[int, ...]:
@@ -48,6 +50,28 @@ LOG_INDEX_WIDTH = 8
 LOG_WIDTH = 10
 # log2(1 + i/256) in the middle of each step.
 LOG_TABLE = tuple(round(log2(1 + (i + 0.5) / 256) * (1 << LOG_WIDTH)) for i in range(1 << LOG_INDEX_WIDTH))
+
+
+def threshold_code(rule: Rule, threshold: float) -> int:
+    """A threshold in the units the exit unit compares in.
+
+    ENTROPY: bits, 10 fraction bits. PROBABILITY: 1 / probability, 21 fraction bits. MARGIN: bits, 6 fraction bits.
+
+    Raises
+    ------
+    ValueError
+        If the rule has no such threshold.
+    """
+    low, high = {Rule.BUDGET: (0, 0), Rule.ENTROPY: (0, 16), Rule.PROBABILITY: (1 / 1024, 1),
+                 Rule.MARGIN: (0, 1 << 20)}[rule]
+    if not low <= threshold <= high:
+        raise ValueError(f"the threshold of {rule.name.lower()} must be between {low} and {high}, not {threshold}")
+    if rule == Rule.ENTROPY:
+        return round(threshold * (1 << LOG_WIDTH))
+    if rule == Rule.PROBABILITY:
+        return round((1 << WEIGHT_FRACTION_WIDTH) / threshold)
+    return round(threshold * (1 << EXP_INDEX_WIDTH))
+
 
 # CRC-32/MPEG-2: not reflected, no final inversion.
 CRC_WIDTH = 32

@@ -98,13 +98,14 @@ def board(options):
 
 
 def registers(options):
-    from .register_docs import HEADER, write_header, write_ipxact, write_page
+    from .register_docs import HEADER, TABLE, write_header, write_ipxact, write_page, write_table
 
     folder = Path("build/registers")
     write_header()
+    write_table()
     write_page(folder)
     write_ipxact(folder / "firstlight.xml")
-    print(f"{HEADER}\n{folder / 'index.html'}\n{folder / 'firstlight.xml'}")
+    print(f"{HEADER}\n{TABLE}\n{folder / 'index.html'}\n{folder / 'firstlight.xml'}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -145,8 +146,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--record", action="store_true", help="keep the figures in results/board.json, too")
     command.add_argument("--out", type=Path, default=Path("build/board"), help="folder, build/board by default")
     command.set_defaults(run=board)
-    commands.add_parser("registers", help="write the register map as C header, as page and as IP-XACT").set_defaults(
-        run=registers)
+    command = commands.add_parser("registers", help="write the register map as C header, Python, page and IP-XACT")
+    command.set_defaults(run=registers)
     return root
 
 

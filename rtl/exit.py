@@ -62,7 +62,7 @@ class ExitUnit(wiring.Component):
     -------
     rule : In(2)
     threshold : In(32)
-        In the units of :func:`model.exit.threshold_code`.
+        In the units of :func:`model.tables.threshold_code`.
     scale : In(16)
         Of the timestep.
     shift : In(5)

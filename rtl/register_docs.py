@@ -1,4 +1,4 @@
-"""What software and tools read of the register map: C header, HTML page and IP-XACT, all written by PeakRDL."""
+"""The register map for software and tools: C header, HTML page and IP-XACT, by PeakRDL, and a Python table."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,13 @@ from peakrdl_html import HTMLExporter
 from peakrdl_ipxact import IPXACTExporter
 from systemrdl.node import MemNode
 
-from .registers import description, fields, member_name, registers, windows
+from .registers import Kind, description, enumeration, fields, kind, member_name, registers, windows
 
-__all__ = ["HEADER", "write_header", "write_page", "write_ipxact"]
+__all__ = ["HEADER", "TABLE", "write_header", "write_table", "write_page", "write_ipxact"]
 
-# Committed, so that firmware builds without Python.
-HEADER = Path(__file__).parents[1] / "firmware" / "firstlight.h"
+FIRMWARE = Path(__file__).parents[1] / "firmware"
+# Committed, so that firmware builds without Python, and the driver in Python runs without Amaranth.
+HEADER, TABLE = FIRMWARE / "firstlight.h", FIRMWARE / "registers.py"
 
 
 def write_header(path: Path = HEADER) -> None:
@@ -27,6 +28,45 @@ def write_header(path: Path = HEADER) -> None:
     # PeakRDL leaves the enumerations out.
     body, guard, end = path.read_text().rpartition("#ifdef __cplusplus")
     path.write_text(body + _enumerations() + guard + end + "\n")
+
+
+def write_table(path: Path = TABLE) -> None:
+    """Write the Python module: addresses, fields, constants and error codes, in the words of the register map."""
+    codes, = (field.get_property("encode") for field in fields() if member_name(field) == "error_code")
+    constants = {register.inst_name: {field.inst_name: field.get_property("reset") for field in register.fields()
+                                      if kind(field) == Kind.CONSTANT} for register in registers()}
+    path.write_text("\n".join([
+        '"""The register map, generated from rtl/registers.rdl by `python -m rtl registers`; do not edit it."""',
+        "# ruff: noqa: E501",
+        "",
+        "from enum import IntEnum",
+        "",
+        "# Bytes from the first register to the end of the last window.",
+        f"SIZE = {description().size:#x}",
+        "",
+        *_dictionary("Byte addresses of registers and windows.", "ADDRESSES",
+                     {node.inst_name: f"{node.absolute_address:#x}" for node in [*registers(), *windows()]}),
+        *_dictionary("Words of windows.", "WORDS",
+                     {window.inst_name: window.get_property("mementries") for window in windows()}),
+        *_dictionary("Fields of registers: lowest bit and width.", "FIELDS",
+                     {register.inst_name: {field.inst_name: (field.low, field.width) for field in register.fields()}
+                      for register in registers()}),
+        *_dictionary("What registers hold in every processor that has this map.", "CONSTANTS",
+                     {name: values for name, values in constants.items() if values}),
+        "",
+        "class ErrorCode(IntEnum):",
+        *(f"    {code.name} = {code.value}" for code in enumeration("ErrorCode")),
+        "",
+        "",
+        *_dictionary("What they mean.", "SENTENCES",
+                     {code.value: json.dumps(code.rdl_desc) for code in codes})[:-1],
+    ]) + "\n")
+
+
+def _dictionary(comment: str, name: str, entries: dict) -> list[str]:
+    """Lines of Python; values as they print."""
+    lines = [f"    {key!r}: {value}," for key, value in entries.items()]
+    return [f"# {comment}", f"{name} = {{", *lines, "}", ""]
 
 
 def write_page(folder: Path) -> None:

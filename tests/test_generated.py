@@ -2,17 +2,20 @@
 
 from xml.etree import ElementTree
 
-from rtl.register_docs import HEADER, write_header, write_ipxact, write_page
+import pytest
+
+from rtl.register_docs import HEADER, TABLE, write_header, write_ipxact, write_page, write_table
 from rtl.registers import registers, windows
 
 IPXACT = {"": "http://www.accellera.org/XMLSchema/IPXACT/1685-2014"}
 ACCESS = {"r": "read-only", "w": "write-only", "rw": "read-write"}
 
 
-def test_header_is_that_of_the_register_map(tmp_path):
-    fresh = tmp_path / HEADER.name
-    write_header(fresh)
-    assert HEADER.read_text() == fresh.read_text(), "stale: run `python -m rtl registers` and commit it"
+@pytest.mark.parametrize("committed, write", [(HEADER, write_header), (TABLE, write_table)])
+def test_what_is_committed_is_that_of_the_register_map(tmp_path, committed, write):
+    fresh = tmp_path / committed.name
+    write(fresh)
+    assert committed.read_text() == fresh.read_text(), "stale: run `python -m rtl registers` and commit it"
 
 
 def test_page_is_written(tmp_path):

@@ -15,6 +15,7 @@ from rtl.__main__ import parser as rtl_parser
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "integrate.md").read_text()
+SOURCES = ("program.c", "batch.c", "classify.py")
 COMMANDS = re.findall(r"^    ((?:pip|python|g\+\+) .*)$", PAGE, re.MULTILINE)
 
 
@@ -23,41 +24,50 @@ def folder(tmp_path):
     """Where a newcomer stands, without what was built before."""
     for name in ("networks", "firmware"):
         (tmp_path / name).symlink_to(ROOT / name)
-    program, = re.findall(r"^```c\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (tmp_path / "program.c").write_text(program)
+    programs = re.findall(r"^```(?:c|python)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for name, program in zip(SOURCES, programs, strict=True):
+        (tmp_path / name).write_text(program)
     return tmp_path
 
 
-def made_by(command, folder):
-    """Run a command; the files it wrote."""
+def run(end, folder):
+    """Run the command that ends so; what it prints, and the files that are there then."""
+    command, = (command for command in COMMANDS if command.endswith(end))
     program, *words = shlex.split(command)
     made = subprocess.run([sys.executable if program == "python" else program, *words], cwd=folder,
                           env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
                           capture_output=True, encoding="utf-8")
     assert made.returncode == 0, made.stderr
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"program.c"}
+    return made.stdout, {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {*SOURCES}
 
 
 def test_has_these_commands():
     assert [command.split(" ")[:3] for command in COMMANDS] == [
         ["pip", "install", "-c"], ["python", "-m", "cosim"], ["python", "-m", "model"], ["python", "-m", "rtl"],
-        ["python", "-m", "rtl"], ["g++", "-Wall", "-Wextra"], ["python", "-m", "cosim"], ["pip", "install", "-c"],
-        ["python", "-m", "rtl"]]
+        ["python", "-m", "rtl"], ["g++", "-Wall", "-Wextra"], ["python", "-m", "model"], ["g++", "-Wall", "-Wextra"],
+        ["python", "-m", "cosim"], ["python", "classify.py"], ["pip", "install", "-c"], ["python", "-m", "rtl"],
+        ["python", "-m", "cosim"]]
 
 
-@pytest.mark.parametrize("start, file", [
-    ("python -m model", "digits.image"), ("g++", "program.o"),
-    ("python -m rtl verilog --config tiny --out", "verilog/firstlight_tiny.sv"),
-    ("python -m rtl verilog --config tiny --bus wishbone", "verilog/firstlight_tiny_wishbone.sv")])
-def test_a_command_writes_its_file(folder, start, file):
-    command, = (command for command in COMMANDS if command.startswith(start))
-    assert file in made_by(command, folder)
+@pytest.mark.parametrize("end, file", [("--out digits.image", "digits.image"),
+                                       ("--out streamed.image", "streamed.image"),
+                                       ("--config tiny --out verilog", "verilog/firstlight_tiny.sv"),
+                                       ("--bus wishbone --out verilog", "verilog/firstlight_tiny_wishbone.sv"),
+                                       ("-o program.o", "program.o"), ("-o batch.o", "batch.o")])
+def test_a_command_writes_its_file(folder, end, file):
+    assert file in run(end, folder)[1]
+
+
+def test_the_program_in_python_prints_what_is_said(folder):
+    run("--out digits.image", folder)
+    printed, _ = run("classify.py", folder)
+    assert f"\n    {printed}" in PAGE and printed.startswith("[0 1 2 3] ")
 
 
 def test_the_simulations_can_be_asked_for():
     """They run in tests/cosim/test_firmware.py."""
     commands = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m cosim")]
-    assert [parser().parse_args(words).networks for words in commands] == [["digits-lif"]] * 2
+    assert [parser().parse_args(words).networks for words in commands] == [["digits-lif"]] * 3
 
 
 def test_fusesoc_lints_the_core_as_the_page_says(tmp_path):
@@ -86,5 +96,5 @@ def test_the_bitstream_can_be_asked_for_and_is_as_the_page_says():
 def test_quotes_sentences_of_the_driver():
     header = (ROOT / "firmware" / "firstlight_driver.h").read_text() + (ROOT / "firmware" / "firstlight.h").read_text()
     quoted = re.findall(r"^\| ([A-Zc][^|]*\.) \|", PAGE, re.MULTILINE)
-    assert len(quoted) == 5
+    assert len(quoted) == 6
     assert [sentence for sentence in quoted if f'"{sentence}"' not in header] == []

@@ -32,12 +32,14 @@ def modules(package):
 
 
 @pytest.mark.parametrize("importing, forbidden", [
-    (["model.config", "model.tables", "model.descriptor", "model.answer", "model.record", "model.fetch", "model.page"],
+    (["model.config", "model.coding", "model.tables", "model.descriptor", "model.image", "model.answer", "model.batch",
+      "model.record", "model.fetch", "model.page"],
      ["torch", "amaranth"]),
     (list(modules("model")), ["amaranth", "cocotb"]),
     (list(modules("rtl")), ["torch", "cocotb"]),
-    ([*modules("model"), *modules("rtl"), *modules("cosim")], ["tests", "hypothesis"]),
-], ids=["numbers", "model", "rtl", "all"])
+    (list(modules("firmware")), ["torch", "amaranth", "systemrdl", "cocotb", "rtl", "cosim"]),
+    ([*modules("model"), *modules("rtl"), *modules("cosim"), *modules("firmware")], ["tests", "hypothesis"]),
+], ids=["numbers", "model", "rtl", "firmware", "all"])
 def test_imports_point_one_way(importing, forbidden):
     assert importing
     code = subprocess.run([sys.executable, "-c", IMPORTER, json.dumps([importing, forbidden])],
@@ -47,6 +49,6 @@ def test_imports_point_one_way(importing, forbidden):
 
 
 def test_packages_hold_a_docstring_and_nothing_else():
-    for package in ("model", "rtl", "cosim"):
+    for package in ("model", "rtl", "cosim", "firmware"):
         for path in (ROOT / package).rglob("__init__.py"):
             assert len(ast.parse(path.read_text()).body) == 1, path

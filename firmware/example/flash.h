@@ -19,6 +19,7 @@ struct job {
 };
 
 struct directory {
+    uint32_t memory_bytes;    /* of the memory behind the processor's memory bus; 0 without */
     uint32_t jobs;
     struct job job[];
 };

@@ -6,6 +6,7 @@
 
 extern const struct directory flash;
 extern volatile uint32_t processor;
+extern volatile uint32_t memory[];
 
 enum {
     PIXELS = 4096,              /* room for a picture */
@@ -13,6 +14,8 @@ enum {
 };
 
 static uint32_t sleeps;
+static uint8_t codes[PIXELS], policy_codes[PIXELS];
+static int32_t logits[sizeof(firstlight__logits_t) / 4];
 
 /* PicoRV32 stands still until a line is high, here that of our processor. Elsewhere this would be `wfi`. */
 static void sleep(void *sleeper)
@@ -37,24 +40,51 @@ static void put_header(const uint32_t *image)
     put("\npicture class timestep   cycles logits\n");
 }
 
-static void put_row(const struct firstlight *device, int32_t picture, const struct firstlight_result *result)
+static void put_row(const uint32_t *image, int32_t picture, const struct firstlight_result *result)
 {
-    static int32_t logits[sizeof(firstlight__logits_t) / 4];
-    uint32_t classes = firstlight_classes(device->image);
-    firstlight_read_logits(device, logits, classes);
     put_number(picture, 7);
     put_number((int32_t)result->class_index, 6);
     put_number((int32_t)result->timestep, 9);
     put_number((int32_t)result->cycles, 9);
-    for (uint32_t index = 0; index < classes; index++)
+    for (uint32_t index = 0; index < firstlight_classes(image); index++)
         put_number(logits[index], 9);
     put("\n");
+}
+
+/* The pictures of a job once more: the processor loads network and pictures from the memory, and writes answers there. */
+static enum firstlight_status run_batch(struct firstlight *device, const struct job *job)
+{
+    const uint32_t *image = at(&job->image);
+    const uint8_t *pixels = at(&job->pictures);
+    uint32_t size = job->channels * job->height * job->width;
+    struct firstlight_picture picture = {codes, job->height, job->width};
+    struct firstlight_batch batch = {firstlight_stored_bytes(image), job->pictures.bytes / size};
+    struct firstlight_result result;
+
+    enum firstlight_status status = firstlight_store_image(device, image, 0);
+    if (!status)
+        status = firstlight_load_stored(device, image, 0);
+    for (uint32_t index = 0; index < batch.pictures && !status; index++, pixels += size) {
+        firstlight_encode(image, pixels, size, (uint8_t)job->white, codes);
+        status = firstlight_store_picture(device, &batch, index, &picture);
+    }
+    if (!status)
+        status = firstlight_start_batch(device, &batch);
+    if (!status)
+        status = firstlight_wait(device);
+    if (!status)
+        put("as a batch\n");
+    for (uint32_t index = 0; index < batch.pictures && !status; index++) {
+        status = firstlight_read_answer(device, &batch, index, &result, logits, NULL);
+        if (!status)
+            put_row(image, (int32_t)index, &result);
+    }
+    return status;
 }
 
 /* Run the pictures of a job. */
 static enum firstlight_status run(struct firstlight *device, const struct job *job)
 {
-    static uint8_t codes[PIXELS], policy_codes[PIXELS];
     struct firstlight_picture picture = {codes, job->height, job->width};
     struct firstlight_picture policy_picture = {policy_codes, job->height, job->width};
     const uint32_t *image = at(&job->image), *policy = job->policy.bytes ? at(&job->policy) : NULL;
@@ -84,15 +114,20 @@ static enum firstlight_status run(struct firstlight *device, const struct job *j
             status = firstlight_classify_by_policy(device, policy, &policy_picture, image, &picture, &result);
         } else
             status = firstlight_classify(device, &picture, &result);
-        if (!status)
-            put_row(device, (int32_t)index, &result);
+        if (!status) {
+            firstlight_read_logits(device, logits, firstlight_classes(image));
+            put_row(image, (int32_t)index, &result);
+        }
     }
+    if (!status && device->memory.bytes && !policy)
+        status = run_batch(device, job);
     return status;
 }
 
 int main(void)
 {
-    struct firstlight device = {.base = (uintptr_t)&processor, .sleep = sleep, .poll_limit = 10};
+    struct firstlight device = {.base = (uintptr_t)&processor, .sleep = sleep, .poll_limit = 10,
+                                .memory = {.words = memory, .address = 0, .bytes = flash.memory_bytes}};
     enum firstlight_status status = firstlight_open(&device);
     if (!status)
         firstlight_set_cycle_limit(&device, CYCLE_LIMIT);

@@ -14,6 +14,7 @@ from model.trained import load
 from rtl.registers import enumeration
 
 CFG = preset("tiny")
+STREAM = preset("tiny_stream")
 IMAGES = 2
 
 
@@ -48,6 +49,14 @@ def test_every_number_it_prints_is_the_models(tmp_path, capsys):
     assert len(timesteps) == 3 * IMAGES and max(timesteps) > 1
 
 
+def test_with_a_memory_every_number_is_the_models_of_weights_from_there_and_of_batches(tmp_path):
+    batches = firmware.digits(STREAM, IMAGES)
+    assert all(each.image.memory() for each in batches)
+    lines = firmware.run(Simulation(soc(STREAM), SOC), flash(batches, STREAM), tmp_path)
+    assert firmware.first_difference(firmware.expected(batches), lines) is None
+    assert lines.count("as a batch") == 2
+
+
 def word(content, index):
     return int(np.frombuffer(content, "<u4")[index])
 
@@ -58,7 +67,7 @@ def with_flipped_bit(content, offset):
 
 
 # Words of the first job in the directory: its image, and its known signatures.
-IMAGE, SIGNATURES = 1, 5
+IMAGE, SIGNATURES = 2, 6
 
 
 @pytest.mark.parametrize("spoil, sentence", [
@@ -107,21 +116,21 @@ def test_a_program_with_a_mistake_is_refused_in_the_words_of_the_compiler(tmp_pa
         firmware.build(tmp_path, file)
 
 
-def test_the_processor_forgives_every_error_that_the_driver_reports(system, known, tmp_path):
+@pytest.mark.parametrize("cfg", [CFG, STREAM], ids=["without a memory", "with a memory"])
+def test_the_processor_forgives_every_error_that_the_driver_reports(ttfs, cfg, tmp_path):
     program = tmp_path / "errors.hex"
     program.write_text(firmware.build(tmp_path, Path(__file__).parents[1] / "firmware" / "errors.c"))
-    lines = firmware.run(system, flash(known, CFG), tmp_path, program=program)
-    codes = enumeration("ErrorCode")
-    # The memory's error needs a memory, see tests/cosim/test_supply.py.
-    reported = [code for code in codes if code not in (codes.NONE, codes.MEMORY)]
-    time_out = 258
-    assert [int(line.split()[0]) for line in lines] == [*reported, time_out, codes.NONE]
+    lines = firmware.run(Simulation(soc(cfg), SOC), flash([batch(ttfs, cfg, 1)], cfg), tmp_path, program=program)
+    codes, time_out = enumeration("ErrorCode"), 258
+    reported = [*(code for code in codes if code not in (codes.NONE, codes.MEMORY)), time_out, codes.NONE]
+    # The memory stops before a load, in the midst of two runs, and in the midst of a batch.
+    memorys = [codes.MEMORY, codes.CYCLES, codes.CYCLES, time_out, codes.CYCLES] if cfg.memory_width else []
+    assert [int(line.split()[0]) for line in lines] == reported + memorys
+    assert all(line.endswith(".") for line in lines)
 
 
 @pytest.mark.parametrize("arguments, message", [
     (["--images", "0"], "--images must be between 1 and 360, not 0"),
-    (["--config", "stream"], "the system on chip has no memory for weights: choose a configuration without a memory "
-                             "bus"),
     (["fashion-lif", "--images", "2"], "network fashion-lif is too large: it needs spike_words = 2744, the processor "
                                        "has 512")])
 def test_a_mistake_is_one_sentence(arguments, message, tmp_path, capsys):

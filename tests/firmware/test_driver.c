@@ -1,6 +1,7 @@
-/* The driver against a fake processor: ./test_driver IMAGE [TEST]; without a test, all of them.
+/* The driver against a fake processor: ./test_driver IMAGE STREAMED [TEST]; without a test, all of them.
  *
- * IMAGE is digits-lif, compiled for the preset tiny; the fake is such a processor.
+ * IMAGE is digits-lif, compiled for the preset tiny; the fake is such a processor. STREAMED is the same for the preset
+ * tiny_stream, where weights come from the memory.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -30,10 +31,12 @@
         provoked[got] = true; \
     } while (0)
 
-enum { STATUSES = 512, IMAGE_WORDS = 1 << 14, LAYERS = 4, TIMESTEPS = 4, CLASSES = 10 };
+enum { STATUSES = 512, IMAGE_WORDS = 1 << 14, LAYERS = 4, TIMESTEPS = 4, CLASSES = 10, BEAT = 8 };
 
 static bool provoked[STATUSES];
-static uint32_t original[IMAGE_WORDS], *image, image_words;
+static struct file { uint32_t words[IMAGE_WORDS], count; } resident, streamed;
+static const uint32_t *original;
+static uint32_t *image, image_words, *memory;
 static struct firstlight processor;
 static uint8_t codes[64];
 static const struct firstlight_picture picture = {.codes = codes, .height = 8, .width = 8};
@@ -58,8 +61,10 @@ static void sign(uint32_t *words, uint32_t count)
     words[count - 1] = ~crc;
 }
 
-static void begin(void)
+static void begin_with(const struct file *file)
 {
+    original = file->words;
+    image_words = file->count;
     copy_image(image_words);
     memset(&fake, 0, sizeof fake);
     memset(codes, 31, sizeof codes);
@@ -72,6 +77,23 @@ static void begin(void)
     memset(&processor, 0, sizeof processor);
     processor.base = 0x4000;
     processor.poll_limit = 100;
+}
+
+static void begin(void)
+{
+    begin_with(&resident);
+}
+
+/* With a memory of exactly so many bytes, so that an access beyond it is found. */
+static void begin_memory(uint32_t bytes)
+{
+    begin_with(&streamed);
+    fake.registers.capability_memory = 8 * BEAT;
+    free(memory);
+    memory = (uint32_t *)calloc(1, bytes);
+    processor.memory = (struct firstlight_memory){.words = memory, .address = 0x80000000, .bytes = bytes};
+    GIVES(FIRSTLIGHT_OK, firstlight_open(&processor));
+    GIVES(FIRSTLIGHT_OK, firstlight_check_image(image, 4 * image_words));
 }
 
 /* As begin, and with the network on the processor. */
@@ -173,6 +195,7 @@ TEST(an_image_for_another_processor_is_refused_and_the_processor_left_alone)
         {offsetof(firstlight_t, capability_columns), 1 << 26, FIRSTLIGHT_OTHER_COLUMNS},
         {offsetof(firstlight_t, capability_tiles), 1 << 25, FIRSTLIGHT_OTHER_WALKERS},
         {offsetof(firstlight_t, capability_spikes), 1 << 25, FIRSTLIGHT_OTHER_SPAN},
+        {offsetof(firstlight_t, capability_memory), 64, FIRSTLIGHT_OTHER_BUS},
         {offsetof(firstlight_t, capability_limits), 8 ^ (LAYERS - 1), FIRSTLIGHT_TOO_LARGE},
         {offsetof(firstlight_t, capability_limits), (32 ^ (TIMESTEPS - 1)) << 8, FIRSTLIGHT_TOO_LARGE},
         {offsetof(firstlight_t, capability_limits), (16 ^ (CLASSES - 1)) << 16, FIRSTLIGHT_TOO_LARGE},
@@ -184,12 +207,6 @@ TEST(an_image_for_another_processor_is_refused_and_the_processor_left_alone)
         GIVES(others[index].status, firstlight_load_image(&processor, image));
         CHECK(fake.loaded_words == 0 && processor.image == image);
     }
-    begin_loaded();
-    image[10] |= 16u << 24;
-    sign(image, image_words);
-    GIVES(FIRSTLIGHT_OK, firstlight_check_image(image, 4 * image_words));
-    GIVES(FIRSTLIGHT_NEEDS_MEMORY, firstlight_load_image(&processor, image));
-    CHECK(fake.loaded_words == 0);
 }
 
 TEST(a_network_that_fits_exactly_is_loaded)
@@ -404,6 +421,185 @@ TEST(a_self_test_names_the_first_layer_that_differs)
     GIVES(FIRSTLIGHT_TIMEOUT, firstlight_self_test(&processor, &picture, signatures));
 }
 
+TEST(weights_in_a_memory_need_one)
+{
+    begin_memory(1 << 14);
+    processor.memory.words = NULL;
+    GIVES(FIRSTLIGHT_NEEDS_MEMORY, firstlight_load_image(&processor, image));
+    GIVES(FIRSTLIGHT_NEEDS_MEMORY, firstlight_store_image(&processor, image, 0));
+    GIVES(FIRSTLIGHT_NEEDS_MEMORY, firstlight_load_stored(&processor, image, 0));
+    fake.registers.capability_memory = 0;
+    GIVES(FIRSTLIGHT_OTHER_BUS, firstlight_load_image(&processor, image));
+    fake.registers.capability_memory = 128;
+    GIVES(FIRSTLIGHT_OTHER_BUS, firstlight_load_stored(&processor, image, 0));
+    CHECK(fake.loaded_words == 0 && fake.loads == 0 && !processor.image);
+    /* The bus is what counts, not what the driver is told. */
+    struct firstlight_batch batch = {.pictures = 1};
+    begin_loaded();
+    processor.memory = (struct firstlight_memory){.words = memory, .bytes = 1 << 14};
+    GIVES(FIRSTLIGHT_NEEDS_MEMORY, firstlight_store_image(&processor, image, 0));
+    GIVES(FIRSTLIGHT_NEEDS_MEMORY, firstlight_store_picture(&processor, &batch, 0, &picture));
+    CHECK(firstlight_stored_bytes(image) == 0 && firstlight_batch_bytes(image) == 0);
+}
+
+TEST(weights_that_stay_in_the_tiles_need_no_memory)
+{
+    begin();
+    fake.registers.capability_memory = 8 * BEAT;
+    image[10] |= BEAT << 24;
+    sign(image, image_words);
+    GIVES(FIRSTLIGHT_OK, firstlight_open(&processor));
+    GIVES(FIRSTLIGHT_OK, firstlight_check_image(image, 4 * image_words));
+    GIVES(FIRSTLIGHT_OK, firstlight_load_image(&processor, image));
+    CHECK(fake.loads == 0 && fake.loaded_words == image_words - 20);
+}
+
+TEST(a_memory_has_to_begin_at_a_beat)
+{
+    const uint32_t room = 1 << 14;
+    begin_memory(room);
+    processor.memory.address += BEAT / 2;
+    GIVES(FIRSTLIGHT_MEMORY_ALIGNMENT, firstlight_load_image(&processor, image));
+    processor.memory.address -= BEAT / 2;
+    processor.memory.words = (volatile uint32_t *)((char *)memory + 2);
+    GIVES(FIRSTLIGHT_MEMORY_ALIGNMENT, firstlight_load_image(&processor, image));
+    processor.memory.words = memory;
+    GIVES(FIRSTLIGHT_MEMORY_ALIGNMENT, firstlight_store_image(&processor, image, BEAT / 2));
+    GIVES(FIRSTLIGHT_MEMORY_ALIGNMENT, firstlight_load_stored(&processor, image, BEAT + 1));
+    for (uint32_t word = 0; word < room / 4; word++)
+        CHECK(memory[word] == 0);
+    CHECK(fake.loads == 0);
+}
+
+TEST(a_memory_has_to_have_room)
+{
+    begin_with(&streamed);
+    uint32_t bytes = firstlight_stored_bytes(image);
+    begin_memory(bytes);
+    GIVES(FIRSTLIGHT_OK, firstlight_load_image(&processor, image));
+    CHECK(fake.loads == 1 && processor.image == image);
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_store_image(&processor, image, BEAT));
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_store_image(&processor, image, 0u - BEAT));
+    processor.memory.bytes -= BEAT;
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_load_image(&processor, image));
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_load_stored(&processor, image, 0));
+    processor.memory.bytes += BEAT;
+    /* It was left alone. */
+    CHECK(fake.loads == 1 && processor.image == image);
+    /* It may end with the last address of the bus. */
+    processor.memory.address = 0u - bytes;
+    GIVES(FIRSTLIGHT_OK, firstlight_load_image(&processor, image));
+    processor.memory.address += BEAT;
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_load_image(&processor, image));
+}
+
+TEST(what_no_command_can_load_is_refused)
+{
+    enum { FIRST_SECTION = 19, HEAD = 3, COUNT = 1 << 24 };
+    begin_memory(1 << 14);
+    copy_image(FIRST_SECTION + HEAD + COUNT + 1);
+    image[2] = FIRST_SECTION + HEAD + COUNT + 1;
+    image[FIRST_SECTION] = 1 << 8;
+    image[FIRST_SECTION + 2] = COUNT;
+    GIVES(FIRSTLIGHT_TOO_LARGE, firstlight_store_image(&processor, image, 0));
+    GIVES(FIRSTLIGHT_TOO_LARGE, firstlight_load_stored(&processor, image, 0));
+}
+
+TEST(weights_beyond_all_addresses_and_beats_of_another_width_are_no_image)
+{
+    begin_memory(1 << 14);
+    uint32_t section = 19;
+    while ((image[section] & 0xFF) != 4)
+        section += 3 + (image[section] >> 8) * image[section + 2];
+    static const uint32_t addresses[] = {0xFFFFFFFF, 0x20000000, 0x1FFFFF00};
+    for (uint32_t index = 0; index < sizeof addresses / sizeof *addresses; index++) {
+        image[section + 1] = addresses[index];
+        sign(image, image_words);
+        GIVES(FIRSTLIGHT_IMAGE_SECTION, firstlight_check_image(image, 4 * image_words));
+    }
+    image[section + 1] = 0;
+    image[10] ^= 24u << 24;
+    sign(image, image_words);
+    GIVES(FIRSTLIGHT_IMAGE_SECTION, firstlight_check_image(image, 4 * image_words));
+}
+
+TEST(a_load_that_fails_or_never_ends_leaves_no_network)
+{
+    static const struct { uint32_t error; enum firstlight_status status; } ends[] = {
+        {FIRSTLIGHT__ERROR_CODE__MEMORY, FIRSTLIGHT_MEMORY},
+        {FIRSTLIGHT__ERROR_CODE__LOAD, FIRSTLIGHT_LOAD},
+        {FIRSTLIGHT__ERROR_CODE__CYCLES, FIRSTLIGHT_CYCLES},
+        {NEVER_ENDS, FIRSTLIGHT_TIMEOUT},
+    };
+    begin_memory(1 << 14);
+    for (uint32_t index = 0; index < sizeof ends / sizeof *ends; index++) {
+        GIVES(FIRSTLIGHT_OK, firstlight_load_image(&processor, image));
+        fake.aborts = 0;
+        fake.run_error = ends[index].error;
+        GIVES(ends[index].status, firstlight_load_stored(&processor, image, 0));
+        CHECK(!processor.image && fake.aborts == 1 && fake.registers.status == 0 && fake.registers.interrupt == 0);
+        fake.run_error = ENDS_WELL;
+        GIVES(FIRSTLIGHT_NO_IMAGE, firstlight_start(&processor));
+    }
+    CHECK(fake.loaded_words == 0);
+}
+
+TEST(a_batch_takes_its_pictures_and_no_others)
+{
+    struct firstlight_batch batch = {.offset = 1 << 13, .pictures = 3};
+    begin_memory(1 << 14);
+    GIVES(FIRSTLIGHT_NO_IMAGE, firstlight_store_picture(&processor, &batch, 0, &picture));
+    GIVES(FIRSTLIGHT_NO_IMAGE, firstlight_start_batch(&processor, &batch));
+    GIVES(FIRSTLIGHT_NO_IMAGE, firstlight_read_answer(&processor, &batch, 0, &result, NULL, NULL));
+    GIVES(FIRSTLIGHT_OK, firstlight_load_image(&processor, image));
+    GIVES(FIRSTLIGHT_BATCH, firstlight_store_picture(&processor, &batch, 3, &picture));
+    GIVES(FIRSTLIGHT_BATCH, firstlight_read_answer(&processor, &batch, 3, &result, NULL, NULL));
+    codes[63] = 24;
+    GIVES(FIRSTLIGHT_PICTURE_CODE, firstlight_store_picture(&processor, &batch, 0, &picture));
+    codes[63] = 0;
+    batch.offset += 1;
+    GIVES(FIRSTLIGHT_MEMORY_ALIGNMENT, firstlight_start_batch(&processor, &batch));
+    batch.offset -= 1;
+    batch.pictures = 0x80000000;
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_store_picture(&processor, &batch, 0, &picture));
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_start_batch(&processor, &batch));
+    batch.pictures = 0;
+    GIVES(FIRSTLIGHT_BATCH, firstlight_start_batch(&processor, &batch));
+    for (uint32_t word = batch.offset / 4; word < 1 << 12; word++)
+        CHECK(memory[word] == 0);
+    CHECK(fake.batches == 0);
+    /* To the last byte. */
+    batch.pictures = 3;
+    batch.offset = (1 << 14) - 3 * firstlight_batch_bytes(image);
+    for (uint32_t index = 0; index < batch.pictures; index++)
+        GIVES(FIRSTLIGHT_OK, firstlight_store_picture(&processor, &batch, index, &picture));
+    GIVES(FIRSTLIGHT_OK, firstlight_read_answer(&processor, &batch, 2, &result, NULL, NULL));
+    batch.offset += BEAT;
+    GIVES(FIRSTLIGHT_MEMORY_SIZE, firstlight_start_batch(&processor, &batch));
+}
+
+TEST(a_batch_ends_as_a_run_does)
+{
+    static const struct { uint32_t error; enum firstlight_status status; } ends[] = {
+        {ENDS_WELL, FIRSTLIGHT_OK},
+        {FIRSTLIGHT__ERROR_CODE__MEMORY, FIRSTLIGHT_MEMORY},
+        {FIRSTLIGHT__ERROR_CODE__CYCLES, FIRSTLIGHT_CYCLES},
+        {NEVER_ENDS, FIRSTLIGHT_TIMEOUT},
+        {ENDS_WELL, FIRSTLIGHT_OK},
+    };
+    struct firstlight_batch batch = {.offset = 1 << 13, .pictures = 2};
+    begin_memory(1 << 14);
+    GIVES(FIRSTLIGHT_OK, firstlight_load_image(&processor, image));
+    for (uint32_t index = 0; index < sizeof ends / sizeof *ends; index++) {
+        fake.run_error = ends[index].error;
+        fake.registers.batch_done = index;
+        GIVES(FIRSTLIGHT_OK, firstlight_start_batch(&processor, &batch));
+        GIVES(ends[index].status, firstlight_wait(&processor));
+        CHECK(fake.batches == index + 1 && firstlight_answered(&processor) == index);
+        CHECK(processor.image == image && fake.registers.status == 0 && fake.registers.interrupt == 0);
+    }
+}
+
 TEST(every_status_has_a_sentence_of_its_own)
 {
 #define LISTED(name, number, sentence) name,
@@ -441,25 +637,41 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
     T(budget_exit_rule_and_cycle_limit_are_written),
     T(a_policy_sets_the_budget_and_its_cycles_count),
     T(a_self_test_names_the_first_layer_that_differs),
+    T(weights_in_a_memory_need_one),
+    T(weights_that_stay_in_the_tiles_need_no_memory),
+    T(a_memory_has_to_begin_at_a_beat),
+    T(a_memory_has_to_have_room),
+    T(what_no_command_can_load_is_refused),
+    T(weights_beyond_all_addresses_and_beats_of_another_width_are_no_image),
+    T(a_load_that_fails_or_never_ends_leaves_no_network),
+    T(a_batch_takes_its_pictures_and_no_others),
+    T(a_batch_ends_as_a_run_does),
     T(every_status_has_a_sentence_of_its_own),
 #undef T
 };
 
+static void read_file(struct file *file, const char *name)
+{
+    FILE *opened = fopen(name, "rb");
+    CHECK(opened);
+    file->count = (uint32_t)fread(file->words, 4, IMAGE_WORDS, opened);
+    fclose(opened);
+}
+
 /* Without a name, every test runs, and every status must have been provoked. */
 int main(int count_of_words, char **words)
 {
-    const char *wanted = count_of_words > 2 ? words[2] : NULL;
+    const char *wanted = count_of_words > 3 ? words[3] : NULL;
     uint32_t runs = 0;
-    FILE *file = fopen(words[1], "rb");
-    CHECK(file);
-    image_words = (uint32_t)fread(original, 4, IMAGE_WORDS, file);
-    fclose(file);
+    read_file(&resident, words[1]);
+    read_file(&streamed, words[2]);
     for (uint32_t index = 0; index < sizeof tests / sizeof *tests; index++)
         if (!wanted || !strcmp(wanted, tests[index].name)) {
             tests[index].run();
             runs++;
         }
     free(image);
+    free(memory);
     CHECK(runs > 0);
     if (!wanted) {
 #define SEEN(name, number, sentence) if (!provoked[name]) { fprintf(stderr, "never provoked: %s\n", #name); return 1; }

@@ -2,16 +2,23 @@
 
 import re
 import subprocess
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cosim.bench_supply import chosen
+from cosim.host import batch_registers
+from cosim.lockstep import expected_result
 from cosim.random_networks import seeded
-from model import datasets
+from cosim.soak import STREAMING, streaming_seeds
+from model import datasets, processor
+from model.answer import HARDWARE_COUNTERS, Answer
+from model.batch import laid_out
 from model.compiler import compile
-from model.config import NO_SYNAPSE, SILENT, preset
+from model.config import NO_SYNAPSE, SILENT, ProcessorConfig, preset
 from model.convert import convert
 from model.encode import picture_codes
 from model.image import picture
@@ -49,11 +56,12 @@ def run(program, *words):
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
-    """The tests in C, and the image they are given."""
-    folder = tmp_path_factory.mktemp("driver")
-    image = folder / "image"
-    image.write_bytes(compile(convert(load(NETWORKS / "digits-lif")), preset("tiny")).to_bytes())
-    return build(folder, "test_driver.c"), image
+    """The tests in C, and the images they are given."""
+    folder, network = tmp_path_factory.mktemp("driver"), convert(load(NETWORKS / "digits-lif"))
+    images = [folder / config for config in ("tiny", "tiny_stream")]
+    for image in images:
+        image.write_bytes(compile(network, preset(image.name)).to_bytes())
+    return build(folder, "test_driver.c"), *images
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +78,7 @@ def test_fake_processor(driver, name):
 
 
 def test_every_error_is_provoked_by_one_of_them(driver):
-    assert len(TESTS) == 22
+    assert len(TESTS) == 31
     run(*driver)
 
 
@@ -121,6 +129,37 @@ def test_spikes_of_any_shape_are_packed_as_the_model_does(words, tmp_path, seed)
     codes = case.codes[0].numpy()
     got, input_words = loaded(words, tmp_path, case.network, preset("default"), codes, 0)
     assert got == picture(codes, input_words).words().tolist()
+
+
+def answers_of(network, codes, cfg):
+    """What the processor writes into a memory when it is asked about these pictures."""
+    decision = processor.run(network, codes, cfg)
+    for says in (expected_result(decision, index) for index in range(len(codes))):
+        counted = says["counters"] | says["cycles"]
+        yield Answer(class_index=says["class"], timestep=says["exit timestep"], logits=says["logits"],
+                     signatures=says["signatures"], counters={name: counted[name] for name in HARDWARE_COUNTERS})
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_image_pictures_and_answers_lie_in_a_memory_as_the_model_lays_them_out(tmp_path, name):
+    program, cfg, checked = build(tmp_path, "stored.c"), ProcessorConfig(**STREAMING[name]), 0
+    address, offset = 1 << 31, 5 * cfg.beat_bytes
+    image, codes, written = (tmp_path / file for file in ("image", "codes", "answers"))
+    for case in map(chosen, islice(streaming_seeds(cfg), 4)):
+        batch = laid_out(compile(case.network, cfg), case.codes.numpy(), address + offset)
+        answers = list(answers_of(case.network, case.codes, cfg))
+        image.write_bytes(compile(case.network, cfg).to_bytes())
+        codes.write_bytes(case.codes.numpy().tobytes())
+        written.write_bytes(b"".join(answer.to_bytes(cfg.memory_width) for answer in answers))
+        said = run(program, image, codes, *case.codes.shape[2:], batch.pictures, address, offset, written)
+        loads, registers, memory, *lines = ([int(word) for word in line.split()] for line in said.splitlines())
+        assert loads == [batch.image_address, batch.image_words]
+        assert registers == list(batch_registers(batch).values())
+        assert np.array(memory, "<u4").tobytes() == batch.content
+        assert lines == [[answer.class_index, answer.timestep, *answer.counters.values(), *answer.logits,
+                          *answer.signatures] for answer in answers]
+        checked += len(lines)
+    assert checked == 8
 
 
 @pytest.mark.parametrize("greys", GREYS)

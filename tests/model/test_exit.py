@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from model.config import Numerics
-from model.exit import Evidence, best, settings, sure, threshold_code, weigh
+from model.exit import Evidence, best, settings, sure, weigh
 from model.network import Exit, Layer, Network, Rule
-from model.tables import DISTANCE_MAX, SCALE_WIDTH, SHIFT_MAX, WEIGHT_FRACTION_WIDTH
+from model.tables import DISTANCE_MAX, SCALE_WIDTH, SHIFT_MAX, WEIGHT_FRACTION_WIDTH, threshold_code
 from tests import scalar
 
 CLASSES = (2, 3, 4, 7, 10, 16, 30, 64, 100, 200, 300, 500, 700, 1000)

@@ -99,6 +99,13 @@ def test_refuses_a_section_that_leads_beyond_the_end(image):
         Image.from_bytes(sealed(words))
 
 
+def test_refuses_descriptors_of_other_layers(image):
+    words, layers = words_of(image), len(image.descriptors)
+    words[5] += 1                       # layers of the network register
+    with pytest.raises(ImageError, match=rf"{layers + 1} layers are one section.*, found \[{16 * layers}\]$"):
+        Image.from_bytes(sealed(words))
+
+
 @pytest.mark.parametrize("change, message", [
     ({"columns": 32}, "compiled for columns = 16, the processor has 32"),
     ({"tiles": 1}, "compiled for tiles = 2, the processor has 1"),
