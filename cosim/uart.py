@@ -1,23 +1,19 @@
 """The host at the other end of a serial line, in simulation."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from cocotb.triggers import with_timeout
 from cocotbext.axi import AxiResp
 from cocotbext.uart import UartSink, UartSource
 
-from rtl.uart_bridge import Command
+from firmware.buses import uart_commands
 
 from .host import CLOCK_PERIOD_NS
 from .wishbone import WORD_BYTES, Answered
 
 __all__ = ["UartMaster"]
 
-# Words of a command.
-MOST_WORDS = 255
-# Bits within which a read is answered, with a wide margin: a command, and so many words.
-PATIENCE_BITS = 10 * (6 + 2 * WORD_BYTES * MOST_WORDS)
+# Bits of the line within which the next byte of an answer comes, with a wide margin.
+PATIENCE_BITS = 100
 
 
 class UartMaster:
@@ -37,24 +33,23 @@ class UartMaster:
         for end in (self.source, self.sink):
             end.log.setLevel("WARNING")
 
-    async def command(self, code: Command, address: int, count: int, words: Sequence[int] = ()):
+    async def send(self, command: bytes):
         """Send a command, until its last bit is on the wire."""
-        sent = np.array([address // WORD_BYTES, *words], ">u4").tobytes()
-        await self.source.write(bytes([code.value, count]) + sent)
+        await self.source.write(command)
         await self.source.wait()
 
     async def write(self, address: int, data: bytes) -> Answered:
         """Write words to ``address`` and behind."""
-        words = np.frombuffer(data, "<u4").tolist()
-        for first in range(0, len(words), MOST_WORDS):
-            part = words[first:first + MOST_WORDS]
-            await self.command(Command.WRITE, address + WORD_BYTES * first, len(part), part)
+        words = np.frombuffer(data, "<u4")
+        for command, _ in uart_commands(address, len(words), words):
+            await self.send(command)
         return Answered(AxiResp.OKAY)
 
     async def read(self, address: int, length: int) -> Answered:
-        """Read ``length`` bytes, whole words, at most 255, from ``address`` on."""
-        await self.command(Command.READ, address, length // WORD_BYTES)
+        """Read ``length`` bytes, whole words, from ``address`` on."""
         answer = bytearray()
-        while len(answer) < length:
-            answer += await with_timeout(self.sink.read(1), PATIENCE_BITS * self.bit_ns, "ns")
+        for command, count in uart_commands(address, length // WORD_BYTES):
+            await self.send(command)
+            for _ in range(WORD_BYTES * count):
+                answer += await with_timeout(self.sink.read(1), PATIENCE_BITS * self.bit_ns, "ns")
         return Answered(AxiResp.OKAY, np.frombuffer(answer, ">u4").astype("<u4").tobytes())
