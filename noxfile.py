@@ -68,6 +68,13 @@ def synth(session):
 
 
 @nox.session
+def board(session):
+    """Build the bitstream that puts `tiny` on the smallest ULX3S, write results/board.json (ten minutes)."""
+    install(session, "board")
+    session.run("python", "-m", "rtl", "board", "--record", *session.posargs)
+
+
+@nox.session
 def compare(session):
     """Run both digits networks on exported Verilog against the golden model; report in build/compare/."""
     install(session, "cosim")
@@ -133,6 +140,6 @@ def sparsity(session):
 
 @nox.session
 def registers(session):
-    """Write the register map as firmware/firstlight.h, firmware/registers.py and build/registers/index.html."""
+    """Write the register map as firmware/firstlight.h and registers.py, as page and IP-XACT in build/registers/."""
     install(session, "registers")
     session.run("python", "-m", "rtl", "registers", *session.posargs)

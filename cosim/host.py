@@ -51,15 +51,29 @@ def batch_registers(batch: Batch) -> dict[str, int]:
             "batch_pictures": batch.pictures, "batch_distance": batch.distance, "batch_answers": batch.answer_address}
 
 
-class Host:
-    """Drives the ``s_axil_*`` ports of ``dut``; the clock runs and the processor is in reset until :meth:`reset`."""
+def axi_master(dut) -> AxiLiteMaster:
+    """The master on the ``s_axil_*`` ports of ``dut``, which says nothing of single accesses."""
+    master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+    master.write_if.log.setLevel("WARNING")
+    master.read_if.log.setLevel("WARNING")
+    return master
 
-    def __init__(self, dut, cfg: ProcessorConfig):
+
+class Host:
+    """Drives the ports of ``dut``; the clock runs and the processor is in reset until :meth:`reset`.
+
+    Parameters
+    ----------
+    dut : SimHandle
+    cfg : ProcessorConfig
+    bus : object, optional
+        ``write`` and ``read`` as :class:`AxiLiteMaster` has them; by default, one on the ``s_axil_*`` ports.
+    """
+
+    def __init__(self, dut, cfg: ProcessorConfig, bus=None):
         self.dut = dut
         self.cfg = cfg
-        self.axi = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-        self.axi.write_if.log.setLevel("WARNING")
-        self.axi.read_if.log.setLevel("WARNING")
+        self.bus = bus or axi_master(dut)
         self.classes = self.layers = self.picture_words = 0
         self.visits = []
         Clock(dut.clk, CLOCK_PERIOD_NS, unit="ns").start()
@@ -133,13 +147,13 @@ class Host:
 
     async def write_at(self, address: int, words: Sequence[int]):
         """Write words from a byte address on."""
-        response = await self.axi.write(address, np.array(words, "<u4").tobytes())
+        response = await self.bus.write(address, np.array(words, "<u4").tobytes())
         if response.resp != AxiResp.OKAY:
             raise HostError(f"the processor refuses a write at {address:#x}: {response.resp.name}")
 
     async def read_at(self, address: int, words: int) -> list[int]:
         """Read ``words`` words from a byte address on."""
-        response = await self.axi.read(address, 4 * words)
+        response = await self.bus.read(address, 4 * words)
         if response.resp != AxiResp.OKAY:
             raise HostError(f"the processor refuses a read at {address:#x}: {response.resp.name}")
         return np.frombuffer(response.data, "<u4").tolist()

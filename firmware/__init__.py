@@ -4,7 +4,7 @@ The latter reads images and encodes pictures by :mod:`model.image`, and so needs
 
 =============================  =====================================================================
 :mod:`firmware.processor`      the driver in Python: load an image, run pictures
-:mod:`firmware.buses`          how it reaches the registers: Linux UIO, PYNQ
+:mod:`firmware.buses`          how it reaches the registers: Linux UIO, PYNQ, a serial line
 :mod:`firmware.registers`      the register map, generated from ``rtl/registers.rdl``
 ``firstlight_driver.h``, .c    the driver in C, for systems without an operating system
 =============================  =====================================================================

@@ -1,17 +1,21 @@
-"""Ways to the registers of a processor that exists. Both need hardware, and have been tried on imitations only."""
+"""Ways to the registers of a processor that exists. All need hardware, and have been tried on imitations only."""
 
 import mmap
 import os
 import select
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .registers import SIZE
 
-__all__ = ["Uio", "Pynq"]
+__all__ = ["Uio", "Pynq", "Uart", "uart_commands"]
 
 WORD_BYTES = 4
+
+# Commands on a serial line, of so many words at most.
+UART_WRITE, UART_READ = 1, 2
+UART_WORDS = 255
 
 
 class Uio:
@@ -90,3 +94,48 @@ class Pynq:
 
     def sleep(self, seconds: float):
         time.sleep(min(seconds, self.PAUSE))
+
+
+class Uart:
+    """A processor at the other end of a serial line, as ``python -m rtl board`` makes it.
+
+    There is no line for the interrupt; we look every millisecond instead.
+
+    Parameters
+    ----------
+    port : object
+        With ``read(bytes)`` and ``write(data)``, such as ``serial.Serial("/dev/ttyUSB0", 1_000_000, timeout=1)``.
+    """
+
+    PAUSE = 0.001
+
+    def __init__(self, port):
+        self.port = port
+
+    def read(self, address: int, words: int) -> list[int]:
+        """Raises :exc:`TimeoutError` if the processor does not answer."""
+        answer = []
+        for command, count in uart_commands(address, words):
+            self.port.write(command)
+            data = self.port.read(WORD_BYTES * count)
+            if len(data) < WORD_BYTES * count:
+                raise TimeoutError(f"the processor answered a read at {address:#x} with {len(data)} bytes of "
+                                   f"{WORD_BYTES * count}")
+            answer += struct.unpack(f">{count}I", data)
+        return answer
+
+    def write(self, address: int, words: Sequence[int]):
+        for command, _ in uart_commands(address, len(words), words):
+            self.port.write(command)
+
+    def sleep(self, seconds: float):
+        time.sleep(min(seconds, self.PAUSE))
+
+
+def uart_commands(address: int, count: int, words: Sequence[int] | None = None) -> Iterator[tuple[bytes, int]]:
+    """The commands that write ``words``, or read ``count`` of them, from a byte address on; each with its own count."""
+    for first in range(0, count, UART_WORDS):
+        part = min(count - first, UART_WORDS)
+        code, written = (UART_READ, ()) if words is None else (UART_WRITE, map(int, words[first:first + part]))
+        head = struct.pack(">BBI", code, part, address // WORD_BYTES + first)
+        yield head + b"".join(struct.pack(">I", word) for word in written), part

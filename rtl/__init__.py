@@ -24,4 +24,7 @@ next, :mod:`rtl.words` cuts beats into words for the loader, :mod:`rtl.answer` g
 :mod:`rtl.store` is the memory they share, :mod:`rtl.buffer` where a stall is caught, :mod:`rtl.signature` the CRC of
 what leaves each layer, :mod:`rtl.core` the datapath put together and :mod:`rtl.processor` the top level.
 :mod:`rtl.verilog` exports it, :mod:`rtl.netlist` lints and synthesises the export.
+
+:mod:`rtl.wishbone` puts it on another bus; :mod:`rtl.uart_bridge`, with :mod:`rtl.uart`, on a serial line, and
+:mod:`rtl.board` that on the pins of a board.
 """

@@ -1,4 +1,4 @@
-"""What software reads of the register map: the C header and the HTML page, by PeakRDL, and the Python table."""
+"""The register map for software and tools: C header, HTML page and IP-XACT, by PeakRDL, and a Python table."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 from peakrdl_cheader.c_standards import CStandard
 from peakrdl_cheader.exporter import CHeaderExporter
 from peakrdl_html import HTMLExporter
+from peakrdl_ipxact import IPXACTExporter
+from systemrdl.node import MemNode
 
 from .registers import Kind, description, enumeration, fields, kind, member_name, registers, windows
 
-__all__ = ["HEADER", "TABLE", "write_header", "write_table", "write_page"]
+__all__ = ["HEADER", "TABLE", "write_header", "write_table", "write_page", "write_ipxact"]
 
 FIRMWARE = Path(__file__).parents[1] / "firmware"
 # Committed, so that firmware builds without Python, and the driver in Python runs without Amaranth.
@@ -70,6 +72,35 @@ def _dictionary(comment: str, name: str, entries: dict) -> list[str]:
 def write_page(folder: Path) -> None:
     """Write the HTML page, ``index.html`` and what it needs, into ``folder``."""
     HTMLExporter(generate_source_links=False).export(description(), str(folder))
+
+
+class _IpXact(IPXACTExporter):
+    """Registers as one address block, each window as another. PeakRDL would leave windows beside registers out."""
+
+    def add_addressBlock(self, parent, node):
+        super().add_addressBlock(parent, node)
+        if node is description():
+            last = registers()[-1]
+            length, = parent.getElementsByTagName(f"{self.ns}range")
+            length.firstChild.data = self.hex_str(last.absolute_address + last.size)
+            for window in windows():
+                self.add_addressBlock(parent, window)
+
+    def add_registerData(self, parent, node):
+        for register in () if isinstance(node, MemNode) else registers():
+            self.add_register(parent, register)
+
+
+def write_ipxact(path: Path) -> None:
+    """Write the register map as a component of IP-XACT (IEEE 1685-2014); its version is that of the map.
+
+    It has the registers and their fields, and windows as memories. It has no ports.
+    """
+    major, minor = (field.get_property("reset") for name in ("version_major", "version_minor")
+                    for field in fields() if member_name(field) == name)
+    exporter = _IpXact(vendor="firstlight", library="firstlight", version=f"{major}.{minor}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exporter.export(description(), str(path))
 
 
 def _enumerations():

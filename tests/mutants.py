@@ -425,6 +425,25 @@ MUTANTS = (
     Mutant("registers that need a memory exist without one", "registers.py",
            'self._memory or not field.get_property("needs_memory")', "True",
            "test_registers.py::test_without_a_memory_registers_that_need_one_do_not_exist"),
+
+    Mutant("wishbone bridge offers again what has been taken", "wishbone.py",
+           "valid.eq(asked & ~taken)", "valid.eq(asked)",
+           "test_wishbone.py::test_every_access_reaches_the_slave_once_and_is_answered_with_what_it_says"),
+    Mutant("wishbone bridge answers an error like any other access", "wishbone.py",
+           "bus.ack.eq(answered & okay)", "bus.ack.eq(answered)",
+           "test_wishbone.py::test_every_access_reaches_the_slave_once_and_is_answered_with_what_it_says"),
+    Mutant("uart takes a byte without a stop bit", "uart.py",
+           "(left == 1) & rx &", "(left == 1) &",
+           "test_uart.py::test_what_is_no_byte_is_dropped_and_so_is_a_byte_that_finds_another_one"),
+    Mutant("uart looks at the edges of bits", "uart.py",
+           "self._bit_cycles // 2 - 1", "0",
+           "test_uart.py::test_a_receiver_forgives_a_clock_that_is_off_by_three_percent"),
+    Mutant("uart bridge stays at the first address", "uart_bridge.py",
+           "address.eq(address + 1)", "address.eq(address)",
+           "test_uart_bridge.py::test_words_that_are_written_are_read_back_and_every_access_is_made_once"),
+    Mutant("uart bridge waits for the rest of a command for ever", "uart_bridge.py",
+           "forgotten.eq(paused == self._patience)", "forgotten.eq(0)",
+           "test_uart_bridge.py::test_an_incomplete_command_is_forgotten_after_a_pause_and_not_before"),
 )
 
 

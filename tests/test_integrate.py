@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from cosim.__main__ import parser
+from model import record
+from rtl.__main__ import parser as rtl_parser
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "integrate.md").read_text()
@@ -22,7 +24,7 @@ def folder(tmp_path):
     """Where a newcomer stands, without what was built before."""
     for name in ("networks", "firmware"):
         (tmp_path / name).symlink_to(ROOT / name)
-    programs = re.findall(r"^```[a-z]+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    programs = re.findall(r"^```(?:c|python)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     for name, program in zip(SOURCES, programs, strict=True):
         (tmp_path / name).write_text(program)
     return tmp_path
@@ -42,14 +44,16 @@ def run(end, folder):
 def test_has_these_commands():
     assert [command.split(" ")[:3] for command in COMMANDS] == [
         ["pip", "install", "-c"], ["python", "-m", "cosim"], ["python", "-m", "model"], ["python", "-m", "rtl"],
-        ["g++", "-Wall", "-Wextra"], ["python", "-m", "model"], ["g++", "-Wall", "-Wextra"], ["python", "-m", "cosim"],
-        ["python", "classify.py"], ["python", "-m", "cosim"]]
+        ["python", "-m", "rtl"], ["g++", "-Wall", "-Wextra"], ["python", "-m", "model"], ["g++", "-Wall", "-Wextra"],
+        ["python", "-m", "cosim"], ["python", "classify.py"], ["pip", "install", "-c"], ["python", "-m", "rtl"],
+        ["python", "-m", "cosim"]]
 
 
 @pytest.mark.parametrize("end, file", [("--out digits.image", "digits.image"),
                                        ("--out streamed.image", "streamed.image"),
-                                       ("--out verilog", "verilog/firstlight_tiny.sv"), ("-o program.o", "program.o"),
-                                       ("-o batch.o", "batch.o")])
+                                       ("--config tiny --out verilog", "verilog/firstlight_tiny.sv"),
+                                       ("--bus wishbone --out verilog", "verilog/firstlight_tiny_wishbone.sv"),
+                                       ("-o program.o", "program.o"), ("-o batch.o", "batch.o")])
 def test_a_command_writes_its_file(folder, end, file):
     assert file in run(end, folder)[1]
 
@@ -64,6 +68,29 @@ def test_the_simulations_can_be_asked_for():
     """They run in tests/cosim/test_firmware.py."""
     commands = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m cosim")]
     assert [parser().parse_args(words).networks for words in commands] == [["digits-lif"]] * 3
+
+
+def test_fusesoc_lints_the_core_as_the_page_says(tmp_path):
+    lines = re.findall(r"^    ((?:export|fusesoc) .*)$", PAGE, re.MULTILINE)
+    assert len(lines) == 4
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    script = "\n".join(lines).replace("CHECKOUT", shlex.quote(str(ROOT)))
+    ran = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path,
+                         env=os.environ | {"PATH": path}, capture_output=True, encoding="utf-8")
+    assert ran.returncode == 0, ran.stderr
+    assert [*tmp_path.rglob("firstlight_tiny.sv")]
+
+
+def test_the_bitstream_can_be_asked_for_and_is_as_the_page_says():
+    """It is built by `nox -s board`."""
+    command, = (shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m rtl board"))
+    options = rtl_parser().parse_args(command)
+    figures = record.read("board")
+    assert (figures["board"], figures["configuration"]) == (options.board, options.config)
+    used = figures["used"]
+    assert (f"{used['TRELLIS_COMB'][0]} of {used['TRELLIS_COMB'][1]} logic cells, {used['DP16KD'][0]} of "
+            f"{used['DP16KD'][1]} block RAMs, {figures['MHz']} MHz where the board has {figures['wanted MHz']:g}"
+            ) in " ".join(PAGE.split())
 
 
 def test_quotes_sentences_of_the_driver():

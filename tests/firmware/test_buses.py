@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware.buses import Pynq, Uio
+from firmware.buses import Pynq, Uart, Uio, uart_commands
 from firmware.processor import Processor
 from firmware.registers import ADDRESSES, SIZE
 from model.compiler import compile
 from model.config import preset
 from model.convert import convert
 from model.trained import load
+from rtl.uart_bridge import Command
 
 from .fake import Fake
 
@@ -126,3 +127,48 @@ def test_an_overlay_is_looked_at_every_millisecond(image):
     began = time.monotonic()
     processor.run(np.zeros((1, 1, 8, 8)))
     assert time.monotonic() - began >= 0.005
+
+
+class Port:
+    """A serial port with ``fake`` at its other end, which knows the commands of :class:`rtl.uart_bridge.UartBridge`."""
+
+    def __init__(self, fake):
+        self.fake, self.answer, self.commands = fake, b"", 0
+
+    def write(self, data):
+        code, count, word = struct.unpack_from(">BBI", data)
+        addresses = [4 * (word + index) for index in range(count)]
+        self.commands += 1
+        if Command(code) == Command.WRITE:
+            for address, value in zip(addresses, struct.unpack_from(f">{count}I", data, 6), strict=True):
+                self.fake.write(address, value)
+        else:
+            self.answer += struct.pack(f">{count}I", *map(self.fake.read, addresses))
+
+    def read(self, size):
+        data, self.answer = self.answer[:size], self.answer[size:]
+        return data
+
+
+def test_a_serial_line_runs_pictures(image):
+    fake = Fake(CFG)
+    port = Port(fake)
+    result = Processor(Uart(port)).load(image).run(np.zeros((3, 1, 8, 8)))
+    assert result.cycles.tolist() == [100] * 3 and fake.quiet and not port.answer
+    assert fake.loaded[:len(image.load_words())] == image.load_words().tolist()
+
+
+def test_a_command_has_255_words_at_most_and_the_highest_byte_first():
+    words = list(range(0x1020_3040, 0x1020_3040 + 300))
+    (first, count), (second, rest) = uart_commands(0x1000, 300, words)
+    assert (count, rest, len(first), len(second)) == (255, 45, 6 + 4 * 255, 6 + 4 * 45)
+    assert first[:10] == bytes([1, 255, 0, 0, 4, 0, 0x10, 0x20, 0x30, 0x40])
+    assert second[:10] == bytes([1, 45, 0, 0, 4, 255, 0x10, 0x20, 0x31, 0x3F])
+    assert list(uart_commands(0x60, 2)) == [(bytes([2, 2, 0, 0, 0, 0x18]), 2)]
+
+
+def test_a_serial_line_that_is_silent_is_told():
+    port = Port(Fake(CFG))
+    port.read = lambda size: b"\0" * 3
+    with pytest.raises(TimeoutError, match="^the processor answered a read at 0x0 with 3 bytes of 4$"):
+        Uart(port).read(0, 1)

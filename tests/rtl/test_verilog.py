@@ -9,6 +9,7 @@ from rtl.netlist import lint, synthesize
 from rtl.processor import Processor
 from rtl.tile import Tile
 from rtl.verilog import export
+from rtl.wishbone import WishboneProcessor
 
 
 def door(*arguments, hash_seed="0"):
@@ -31,6 +32,13 @@ def test_a_processor_with_a_memory_passes_lint(tmp_path):
     cfg = ProcessorConfig(columns=16, tiles=2, walkers=2, encoders=8, span=2, rows=400, memory_width=128)
     path = tmp_path / "firstlight.sv"
     path.write_text(export(Processor(cfg), "firstlight"))
+    assert lint(path, path.stem) == ""
+
+
+def test_a_processor_with_a_memory_passes_lint_on_wishbone_too(tmp_path):
+    cfg = ProcessorConfig(columns=16, tiles=1, encoders=8, rows=400, memory_width=64)
+    path = tmp_path / "firstlight.sv"
+    path.write_text(export(WishboneProcessor(cfg), "firstlight"))
     assert lint(path, path.stem) == ""
 
 
@@ -67,3 +75,8 @@ def test_an_unknown_configuration_is_one_sentence_and_exit_code_1():
     refused = door("verilog", "--config", "huge")
     assert refused.returncode == 1
     assert refused.stderr == f"there is no configuration called 'huge'; there are {', '.join(PRESETS)}\n"
+
+
+def test_an_unknown_bus_is_one_sentence_and_exit_code_1():
+    refused = door("verilog", "--config", "tiny", "--bus", "pci")
+    assert (refused.returncode, refused.stderr) == (1, "there is no bus called 'pci'; there are axi, wishbone\n")
