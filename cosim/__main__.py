@@ -87,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--config", default="tiny", help=f"one of {', '.join(PRESETS)} (default: %(default)s)")
     command.add_argument("--images", type=int, metavar="N", default=8,
                          help="so many pictures from all over the test split (default: %(default)s)")
-    command.add_argument("--build", action="store_true", help="compile the program first")
+    command.add_argument("--build", choices=("zig", "gcc"), nargs="?", const="zig",
+                         help="compile the program first, with Zig's clang or Debian's riscv64-unknown-elf-gcc "
+                              "(default: %(const)s)")
     command.add_argument("--out", type=Path, default=Path("build/firmware"), help="default: %(default)s")
     command.set_defaults(run=run_firmware)
     return root
@@ -97,7 +99,7 @@ def run_firmware(args) -> bool:
     # The core is a package that only this command needs.
     from .firmware import firmware
 
-    return firmware(args.networks, config=args.config, images=args.images, compiled=args.build, out=args.out)
+    return firmware(args.networks, config=args.config, images=args.images, compiler=args.build, out=args.out)
 
 
 def run_soak(args) -> bool:

@@ -19,7 +19,7 @@ from .host import CLOCK_PERIOD_NS
 from .simulator import BenchError, Simulation
 from .soc import SOC, Batch, batch, flash, soc
 
-__all__ = ["PROGRAM", "CompileError", "build", "expected", "run", "first_difference", "digits", "firmware"]
+__all__ = ["PROGRAM", "COMPILERS", "CompileError", "build", "expected", "run", "first_difference", "digits", "firmware"]
 
 ROOT = Path(__file__).parents[1]
 FIRMWARE, NETWORKS = ROOT / "firmware", ROOT / "networks"
@@ -27,8 +27,13 @@ FIRMWARE, NETWORKS = ROOT / "firmware", ROOT / "networks"
 PROGRAM = FIRMWARE / "example" / "example.hex"
 MAIN = FIRMWARE / "example" / "main.c"
 
-# A core with multiplication and division, and nothing else: what soc.sv has.
-TARGET = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m")
+ZIG = (sys.executable, "-m", "ziglang")
+# How to compile, and how to make the result a binary, for what soc.sv has: a core with multiplication and division, and
+# nothing else. The committed program is Zig's, which pip installs; the others come from Debian.
+COMPILERS = {
+    "zig": ((*ZIG, "cc", "-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m"), (*ZIG, "objcopy")),
+    "gcc": (("riscv64-unknown-elf-gcc", "-march=rv32im", "-mabi=ilp32"), ("riscv64-unknown-elf-objcopy",)),
+}
 FLAGS = ("-std=c99", "-O2", "-flto", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion",
          "-Wno-sign-conversion", "-Wshadow", "-ffreestanding", "-nostdlib", "-ffunction-sections", "-I", ".",
          "-Wl,--gc-sections", "-Wl,-T,example/link.ld")
@@ -43,8 +48,8 @@ class CompileError(ValueError):
     """The compiler refuses the program."""
 
 
-def build(folder: Path, main: Path = MAIN) -> str:
-    """Compile a program with the clang and lld in Zig's wheel.
+def build(folder: Path, main: Path = MAIN, compiler: str = "zig") -> str:
+    """Compile a program.
 
     Parameters
     ----------
@@ -52,16 +57,18 @@ def build(folder: Path, main: Path = MAIN) -> str:
         Where the binary and Zig's cache go.
     main : Path
         The file with its ``main``; the others of ``firmware/example/`` go with it.
+    compiler : str
+        One of :data:`COMPILERS`.
 
     Returns
     -------
     str
-        The content of :data:`PROGRAM`; the same from run to run.
+        Words of the RAM, in hexadecimal; the same from run to run.
 
     Raises
     ------
     CompileError
-        If the compiler refuses it; the message is its own.
+        If the compiler is not there, or refuses the program; the message is its own.
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,10 +76,15 @@ def build(folder: Path, main: Path = MAIN) -> str:
     others = sorted({*FIRMWARE.glob("*.c"), *FIRMWARE.glob("example/*.[cS]")} - {MAIN})
     # Paths of this machine would be found in the program.
     sources = [os.path.relpath(path, FIRMWARE) for path in (main, *others)]
-    zig = subprocess.run([sys.executable, "-m", "ziglang", "cc", *TARGET, *FLAGS, *sources, "-o", folder / "example"],
-                         cwd=FIRMWARE, env=os.environ | cache, capture_output=True, encoding="utf-8")
-    if zig.returncode:
-        raise CompileError(f"the firmware does not compile: {zig.stderr.strip()}")
+    compiling, converting = COMPILERS[compiler]
+    for command in ((*compiling, *FLAGS, *sources, "-o", folder / "example.elf"),
+                    (*converting, "-O", "binary", folder / "example.elf", folder / "example")):
+        try:
+            made = subprocess.run(command, cwd=FIRMWARE, env=os.environ | cache, capture_output=True, encoding="utf-8")
+        except FileNotFoundError:
+            raise CompileError(f"there is no {command[0]} on this machine") from None
+        if made.returncode:
+            raise CompileError(f"the firmware does not compile: {made.stderr.strip()}")
     content = (folder / "example").read_bytes()
     content += bytes(-len(content) % 4)
     return "".join(f"{word:08x}\n" for word in np.frombuffer(content, "<u4"))
@@ -177,7 +189,7 @@ def chosen(name: str, cfg: ProcessorConfig, images: int) -> Batch:
     return batch(convert(trained), cfg, images, policy)
 
 
-def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compiled: bool = False,
+def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compiler: str | None = None,
              out: Path = ROOT / "build" / "firmware", console: Console | None = None) -> bool:
     """Run networks by the driver on a RISC-V core beside the exported processor, every number against the model.
 
@@ -189,10 +201,10 @@ def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compile
         Preset of the processor.
     images : int
         So many pictures from all over the test split.
-    compiled : bool
-        Compile the program first, and keep it.
+    compiler : str, optional
+        Compile the program first, with this one of :data:`COMPILERS`; what Zig's makes becomes the committed one.
     out : Path
-        Where console, flash and log go.
+        Where console, flash and log go, and what another compiler makes.
 
     Returns
     -------
@@ -207,14 +219,17 @@ def firmware(names: list[str], *, config: str = "tiny", images: int = 8, compile
         If an option or a network cannot be used.
     """
     console, cfg = console or Console(), preset(config)
-    if compiled:
-        PROGRAM.write_text(build(out))
+    program = PROGRAM
+    if compiler:
+        program = PROGRAM if compiler == "zig" else out / PROGRAM.name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(build(out, compiler=compiler))
     batches = [chosen(name, cfg, images) for name in names] or digits(cfg, images)
     content = flash(batches, cfg)
     with console.status(f"building a system with a processor of configuration {config}"):
         system = Simulation(soc(cfg), SOC)
     with console.status(f"a RISC-V core runs {images} pictures a network"):
-        lines = run(system, content, out)
+        lines = run(system, content, out, program=program)
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
     difference = first_difference(expected(batches), lines)
     console.print(f"\n{difference or 'every number is that of the golden model'}", highlight=False, soft_wrap=True)

@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,21 @@ def system():
 def test_the_committed_program_is_that_of_its_sources(tmp_path):
     assert firmware.PROGRAM.read_text() == firmware.build(tmp_path), (
         "stale: run `python -m cosim firmware --build` and commit it")
+
+
+@pytest.mark.skipif(not shutil.which("riscv64-unknown-elf-gcc"), reason="Debian's gcc-riscv64-unknown-elf is not there")
+def test_another_compilers_program_does_the_same(system, known, tmp_path):
+    program = tmp_path / "program.hex"
+    program.write_text(firmware.build(tmp_path, compiler="gcc"))
+    assert program.read_text() != firmware.PROGRAM.read_text()
+    lines = firmware.run(system, flash(known, CFG), tmp_path, program=program)
+    assert firmware.first_difference(firmware.expected(known), lines) is None
+
+
+def test_a_compiler_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(firmware.COMPILERS, "gcc", (("no-such-gcc",), ()))
+    with pytest.raises(firmware.CompileError, match="^there is no no-such-gcc on this machine$"):
+        firmware.build(tmp_path, compiler="gcc")
 
 
 def test_every_number_it_prints_is_the_models(tmp_path, capsys):
