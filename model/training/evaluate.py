@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
+import torch
 from torch import Tensor
 
 from ..config import ProcessorConfig
@@ -71,14 +72,16 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
     dict
         ``chosen``: a Worth. ``after``: a list of Worth, one for each timestep at which all pictures stop.
         ``thresholds``: by rule, a list of Worth with the ``threshold`` and the ``validation`` accuracy. All as plain
-        JSON values, and each with its ``energy_delay``.
+        JSON values, and each with its ``energy_delay`` and with how many pictures ``stopped`` after each timestep.
     """
     network = convert(trained)
     observed = observe(network, data.test, cfg)
 
     def worth(**options) -> dict:
         decision = decide(network, observed, **options)
-        return asdict(Worth.of(decision, data.test.labels)) | {"energy_delay": energy_delay(decision)}
+        stopped = torch.bincount(decision.timesteps - 1, minlength=network.timesteps).tolist()
+        return asdict(Worth.of(decision, data.test.labels)) | {"energy_delay": energy_delay(decision),
+                                                               "stopped": stopped}
 
     figures = {"chosen": worth(), "after": [worth(exit=Exit(), budget=k) for k in range(1, network.timesteps + 1)],
                "thresholds": {}}

@@ -47,6 +47,8 @@ def test_energy_and_delay_are_multiplied_picture_by_picture(data):
         decision.timesteps.tolist(), decision.cycles["cycles"].sum(1).tolist())]
     assert figures["chosen"]["energy_delay"] == pytest.approx(sum(pictures) / len(pictures))
     assert figures["chosen"]["energy_delay"] < figures["after"][-1]["energy_delay"]
+    assert figures["chosen"]["stopped"] == [int((decision.timesteps == k).sum()) for k in range(1, 5)]
+    assert figures["after"][1]["stopped"] == [0, len(pictures), 0, 0]
 
 
 def test_layers_with_fewer_timesteps_of_their_own_work_less(data):
