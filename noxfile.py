@@ -26,7 +26,7 @@ def tests(session):
     """Run every test on both cores; arguments go to pytest, e.g. `nox -s tests -- tests/model -k fire`."""
     install(session, "tests")
     # Long tests are many, and lie side by side: whoever has nothing left takes some from the other.
-    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "worksteal", "--durations", "20", *session.posargs)
 
 
 @nox.session

@@ -7,14 +7,16 @@ from model.config import SILENT, ProcessorConfig
 from rtl.processor import Processor
 from rtl.verilog import export
 
-NETWORKS = 25
+NETWORKS = 50
+# The least alike; `nox -s soak` runs all.
+CHOSEN = {name: RESIDENT[name] for name in ("wide span", "walkers")}
 
 
 def seeds(number):
     return list(range(number * NETWORKS, (number + 1) * NETWORKS))
 
 
-@pytest.mark.parametrize("number, sizes", list(enumerate(RESIDENT.values())), ids=list(RESIDENT))
+@pytest.mark.parametrize("number, sizes", list(enumerate(CHOSEN.values())), ids=list(CHOSEN))
 def test_random_networks_agree_and_errors_are_reported(number, sizes, tmp_path):
     simulation = Simulation(export(Processor(ProcessorConfig(**sizes)), "firstlight"), "firstlight")
     passed = simulation.run("cosim.bench_system", tmp_path, parameters={"cfg": sizes, "seeds": seeds(number)})
@@ -23,7 +25,7 @@ def test_random_networks_agree_and_errors_are_reported(number, sizes, tmp_path):
 
 def test_random_networks_have_many_layer_shapes_at_all_densities():
     shapes, densities = set(), []
-    for number in range(len(RESIDENT)):
+    for number in range(len(CHOSEN)):
         for case in map(seeded, seeds(number)):
             for layer, source in zip(case.network.layers, case.network.maps()):
                 shapes.add((layer.weight.shape, layer.stride, layer.padding, layer.pool, source))
