@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from . import plan, trained
+from . import crossbar, plan, trained
 from .ann import from_torch
 from .compiler import compile
 from .config import PRESETS, preset
@@ -180,6 +180,11 @@ def run_test_split(args) -> None:
           f"{decision.timesteps.double().mean():.3f} timesteps and {operations:.0f} synaptic operations a picture")
 
 
+def show_crossbars(args) -> None:
+    """Say what a network would take on analog in-memory crossbars, layer by layer."""
+    Console(width=PLAN_WIDTH).print(crossbar.table(convert(trained.load(args.network)), args.devices))
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     root = argparse.ArgumentParser(prog="python -m model", description=__doc__)
@@ -226,6 +231,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--rule", choices=[rule.name.lower() for rule in RULES],
                          help="write this rule and its threshold into the network's file")
     command.set_defaults(run=calibrate_exit)
+
+    command = commands.add_parser("crossbars", help=show_crossbars.__doc__, description=show_crossbars.__doc__)
+    command.add_argument("network", help="path of a trained network, such as networks/digits-lif")
+    command.add_argument("--devices", type=int, default=crossbar.PAIR, metavar="N",
+                         help="of a weight, side by side (default: %(default)s)")
+    command.set_defaults(run=show_crossbars)
 
     for name, function in (("compile", compile_image), ("run", run_test_split)):
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
