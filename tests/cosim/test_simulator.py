@@ -33,6 +33,13 @@ def test_the_same_verilog_is_built_once():
     assert executable.stat().st_mtime_ns == before
 
 
+def test_what_designs_share_knows_none_of_them():
+    shared = list(simulation().runtime.iterdir())
+    assert shared
+    # The prefix of all names that Verilator makes for a design.
+    assert [path.name for path in shared if b"Vtop" in path.read_bytes()] == []
+
+
 def test_a_design_that_verilator_refuses_is_named():
     with pytest.raises(RuntimeError, match="^broken cannot be built"):
         Simulation("module broken(", "broken")
