@@ -38,8 +38,7 @@ def test_a_memory_that_never_answers_costs_a_run_and_not_the_processor(built, tm
     assert len(passed) == 2
 
 
-@pytest.mark.parametrize("built, pace", [("64 bits", "ideal"), ("64 bits", "slow"), ("128 bits", "ideal"),
-                                         ("128 bits", "late"), ("128 bits", "random")], indirect=["built"])
+@pytest.mark.parametrize("pace", PACES)
 def test_networks_that_do_not_fit_agree_and_a_run_that_fails_leaves_nothing_behind(built, pace, tmp_path):
     simulation, file, told = built
     fields = PACES[pace]
