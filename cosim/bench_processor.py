@@ -61,7 +61,7 @@ async def every_number_agrees(dut):
     async def budget(timesteps):
         """Stop the runs that follow after so many timesteps."""
         await host.write("exit", Rule.BUDGET)
-        await host.write("network", len(network.layers) | timesteps << 8 | network.classes << 16)
+        await host.write("network", host.layers | timesteps << 8 | network.classes << 16)
 
     async def ask_policy():
         """Run every picture through the policy; what it costs, and the timesteps it names."""

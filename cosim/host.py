@@ -227,6 +227,16 @@ class Host:
         await self.finish()
         return await self.result()
 
+    async def run_loaded(self, batch: Batch, number: int) -> Result:
+        """Classify a picture of a batch, whose network is on the processor, and which comes from its memory."""
+        await self.write("source_address", batch.picture_address + number * batch.distance)
+        await self.write("source_words", batch.picture_words)
+        await self.write("control", LOAD)
+        await self.finish()
+        await self.start()
+        await self.finish()
+        return await self.result()
+
     async def result(self) -> Result:
         """What the last run left behind."""
         answer, = await self.read("result")

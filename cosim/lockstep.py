@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from model.answer import Answer
-from model.config import CODE_WIDTH, LANES, SILENT, ProcessorConfig
+from model.config import BURST_BEATS, CODE_WIDTH, LANES, SILENT, ProcessorConfig
 from model.network import Layer, Network
 from model.processor import Decision, Trace, emitted, trace
+from model.schedule import Band, Move, steps
 from model.supply import IDEAL, Pace
 from model.tiling import Tiling, tilings
-from rtl.reader import BURST_BEATS
 
 from .host import Result
 
@@ -99,21 +99,22 @@ def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorC
         Timestep, layer, pixel, column, expected and got of the first difference; None if there is none.
     """
     golden = trace(network, codes[None], cfg, keep_maps=True)
-    tiled = tilings(network, cfg)
+    tiled, ordered = tilings(network, cfg), steps(network, cfg)
     emissions = iter(got)
     last = got[-1].timestep if got else network.timesteps
     for timestep in range(1, last + 1):
-        for index, layer in enumerate(network.layers):
-            if not layer.fires(timestep):
+        for index, band in enumerate(ordered):
+            layer = network.layers[band.layer]
+            if isinstance(band, Move) or not layer.fires(timestep):
                 continue
             where = f"timestep {timestep}, layer {layer.name}"
-            for y, x, column, width, word in _expected_words(network, golden, index, timestep, tiled[index]):
+            for y, x, column, width, word in _expected_words(network, golden, band, timestep, tiled[band.layer]):
                 emission = next(emissions, None)
                 if emission is None:
                     return f"{where}, pixel ({y}, {x}), column {column}: expected a word, the gateware stopped"
                 if (emission.timestep, emission.layer) != (timestep, index):
                     return (f"{where}, pixel ({y}, {x}), column {column}: expected a word, got one of "
-                            f"timestep {emission.timestep}, layer {network.layers[emission.layer].name}")
+                            f"timestep {emission.timestep}, layer {network.layers[ordered[emission.layer].layer].name}")
                 for lane, expected in enumerate(word):
                     field = emission.word >> lane * width & (1 << width) - 1
                     if field != expected & (1 << width) - 1:
@@ -124,18 +125,18 @@ def first_emission_that_differs(network: Network, codes: Tensor, cfg: ProcessorC
     return None
 
 
-def _expected_words(network: Network, golden: Trace, index: int, timestep: int, tiling: Tiling):
+def _expected_words(network: Network, golden: Trace, band: Band, timestep: int, tiling: Tiling):
     """Row, column of the pixel, first channel, field width and fields of every word, in the order of emission."""
-    if network.layers[index].readout:
+    if network.layers[band.layer].readout:
         for class_index, logit in enumerate(golden.logits[0, timestep - 1].tolist()):
             yield 0, 0, class_index, network.numerics.accumulator_width, [logit]
         return
-    codes = golden.maps[index][:, timestep - 1]
-    height, width = codes.shape[2:]
+    codes = golden.maps[band.layer][:, timestep - 1, :, band.lines.start:band.lines.stop]
+    width = codes.shape[3]
     words = iter(emitted(codes, tiling)[0].tolist())
     first = 0
     for columns in tiling.groups:
-        for y in range(height):
+        for y in band.lines:
             for x in range(width):
                 for column in range(first, first + columns, LANES):
                     yield y, x, column, CODE_WIDTH, next(words)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from amaranth.hdl import Value
 
-from model.config import ProcessorConfig
+from model.batch import Batch
+from model.config import ProcessorConfig, whole_bursts
 from model.image import Image
 from rtl.processor import Processor
 from rtl.verilog import export
 
-__all__ = ["MEMORY", "SYSTEM", "BEATS", "laid", "system"]
+__all__ = ["MEMORY", "SYSTEM", "BEATS", "laid", "filled", "system"]
 
 MEMORY = Path(__file__).with_name("memory.sv")
 
@@ -33,9 +34,18 @@ def laid(images: Iterable[Image]) -> tuple[list[Image], bytes]:
     """
     moved, content = [], bytearray()
     for image in images:
-        moved.append(image.moved(len(content) * 8 // image.memory_width))
+        moved.append(image.moved(whole_bursts(-(-len(content) * 8 // image.memory_width))))
         content += moved[-1].memory()[len(content):]
     return moved, bytes(content)
+
+
+def filled(batches: Iterable[Batch]) -> bytes:
+    """What lies in a memory with all these batches, from address 0 on, and room for their answers."""
+    content = bytearray()
+    for batch in batches:
+        content += bytes(batch.first - len(content)) + batch.content
+        content += bytes(batch.end - len(content))
+    return bytes(content)
 
 
 # Ports of the memory beside its bus, see ``memory.sv``.

@@ -7,17 +7,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from model.compiler import compile
 from model.config import ProcessorConfig
 from model.network import NetworkError
 from model.residence import residences
+from model.schedule import Move, schedule
 from rtl.processor import Processor
 from rtl.verilog import export
 
+from .bench_bands import orders
 from .bench_supply import chosen, content
-from .memory import SYSTEM, system
+from .memory import SYSTEM, filled, system
 from .simulator import Simulation
 
-__all__ = ["RESIDENT", "STREAMING", "resident_seeds", "soak", "streaming_seeds"]
+__all__ = ["RESIDENT", "STREAMING", "MOVING", "moving_seeds", "resident_seeds", "soak", "streaming_seeds"]
 
 # Room for every random network.
 ROOM = {"rows": 8192, "spike_words": 2048, "state_words": 4096, "charge_words": 4096, "parameter_words": 256,
@@ -32,6 +35,9 @@ RESIDENT = {"two tiles": {**ROOM, "columns": 16, "tiles": 2, "encoders": 8, "spa
 STREAMING = {"64 bits": {**ROOM, "rows": 400, "columns": 16, "tiles": 1, "encoders": 8, "span": 2, "memory_width": 64},
              "128 bits": {**ROOM, "rows": 400, "columns": 16, "tiles": 2, "walkers": 2, "encoders": 8, "span": 2,
                           "memory_width": 128}}
+# Few spike words and states, too, so that both move to and from the memory.
+MOVING = {"bands": {**ROOM, "rows": 400, "columns": 16, "tiles": 1, "encoders": 8, "span": 2, "memory_width": 64,
+                    "spike_words": 40, "state_words": 24, "charge_words": 24, "layers": 200}}
 # Networks of one simulation.
 BATCH = 25
 
@@ -64,11 +70,13 @@ def soak(networks: int, first: int, out: Path, console: Console) -> dict:
         raise ValueError(f"--networks must be at least 1, not {networks}")
     if first < 0:
         raise ValueError(f"--first must be at least 0, not {first}")
-    figures, processors = {}, RESIDENT | STREAMING
+    figures, processors = {}, RESIDENT | STREAMING | MOVING
     for index, (name, fields) in enumerate(processors.items()):
         cfg = ProcessorConfig(**fields)
         with console.status(f"{name}: exporting and building"):
-            if cfg.memory_width:
+            if name in MOVING:
+                simulation, bench, seeds = Simulation(system(cfg), SYSTEM), "cosim.bench_bands", moving_seeds(cfg)
+            elif cfg.memory_width:
                 simulation, bench, seeds = Simulation(system(cfg), SYSTEM), "cosim.bench_supply", streaming_seeds(cfg)
             else:
                 simulation, bench = Simulation(export(Processor(cfg), "firstlight"), "firstlight"), "cosim.bench_system"
@@ -81,7 +89,7 @@ def soak(networks: int, first: int, out: Path, console: Console) -> dict:
             if cfg.memory_width:
                 folder.mkdir(parents=True, exist_ok=True)
                 memory = folder / "memory"
-                memory.write_bytes(content(batch, cfg)[1])
+                memory.write_bytes(filled(orders(batch, cfg)) if name in MOVING else content(batch, cfg)[1])
                 plusargs.append(f"+memory={memory.absolute()}")
             simulation.run(bench, folder, plusargs=plusargs, parameters={"cfg": fields, "seeds": batch, "pace": {}},
                            test="random_networks_agree")
@@ -101,4 +109,14 @@ def streaming_seeds(cfg: ProcessorConfig) -> Iterator[int]:
     for seed in count():
         with suppress(NetworkError):
             if any(home.streamed for home in residences(chosen(seed).network, cfg)):
+                yield seed
+
+
+def moving_seeds(cfg: ProcessorConfig) -> Iterator[int]:
+    """Of networks that fit, but for some of their maps and potentials."""
+    for seed in count():
+        network = chosen(seed).network
+        with suppress(NetworkError):
+            compile(network, cfg)
+            if any(isinstance(step, Move) for step in schedule(network, cfg)):
                 yield seed

@@ -14,7 +14,7 @@
 /* The image, as docstring and code of model/image.py have it. */
 enum {
     IMAGE_MAGIC = 0x4D494C46, /* "FLIM", the F in the lowest byte */
-    IMAGE_VERSION = 6,
+    IMAGE_VERSION = 7,
 
     /* Words of the header. */
     MAGIC_WORD = 0,
@@ -37,9 +37,9 @@ enum {
     TARGET_MEMORY = 4,
 
     /* Words of a descriptor. */
-    DESCRIPTOR_FLAGS_WORD = 0,    /* streamed [27] */
+    DESCRIPTOR_FLAGS_WORD = 0,    /* streamed [21], way of a move [26:25], of the picture [28] */
     DESCRIPTOR_INPUT_WORD = 2,    /* channels [12:0], spike words of a pixel [21:13] */
-    DESCRIPTOR_WEIGHTS_WORD = 15, /* beat of the memory, if streamed */
+    DESCRIPTOR_WEIGHTS_WORD = 15, /* beat of the memory, if streamed or moved */
     DESCRIPTOR_WORDS = 16,
 
     /* Words of an answer in the memory, as model/answer.py has them; logits and signatures follow. */
@@ -188,7 +188,7 @@ static uint32_t load_words(const uint32_t *image)
     return words;
 }
 
-/* Bytes of the memory up to the end of the weights that come from there during a run. */
+/* Bytes of the memory up to the end of what comes from there, or goes there, during a run. */
 static uint64_t weight_bytes(const uint32_t *image)
 {
     uint64_t bytes = 0;
@@ -267,6 +267,16 @@ static uint32_t bus_bytes(const struct firstlight *processor)
     return FIELD(READ(processor, capability_memory), FIRSTLIGHT__CAPABILITY_MEMORY__WIDTH) / 8;
 }
 
+/* Whether pictures lie in the memory during a run, as the spike store has no room for them. */
+static int picture_stays(const uint32_t *image)
+{
+    const uint32_t *section = find(image, TARGET_DESCRIPTORS);
+    for (uint32_t layer = 0; section && layer < firstlight_layers(image); layer++)
+        if (BIT(section[SECTION_HEAD_WORDS + layer * DESCRIPTOR_WORDS + DESCRIPTOR_FLAGS_WORD], 28, 1))
+            return 1;
+    return 0;
+}
+
 /* Whether this is the processor the image was compiled for. */
 static enum firstlight_status matches(const struct firstlight *processor, const uint32_t *image)
 {
@@ -285,7 +295,7 @@ static enum firstlight_status matches(const struct firstlight *processor, const 
         firstlight_timesteps(image) > FIELD(limits, FIRSTLIGHT__CAPABILITY_LIMITS__TIMESTEPS) ||
         firstlight_classes(image) > FIELD(limits, FIRSTLIGHT__CAPABILITY_LIMITS__CLASSES))
         return FIRSTLIGHT_TOO_LARGE;
-    return FIRSTLIGHT_OK;
+    return picture_stays(image) ? FIRSTLIGHT_PICTURE_STAYS : FIRSTLIGHT_OK;
 }
 
 /* Words on their way to the loader: into the memory, or through the load window. */
@@ -309,7 +319,8 @@ static uint32_t moved(const uint32_t *section, uint32_t index, uint32_t beats)
         (index - SECTION_HEAD_WORDS) % DESCRIPTOR_WORDS != DESCRIPTOR_WEIGHTS_WORD)
         return section[index];
     const uint32_t *descriptor = section + index - DESCRIPTOR_WEIGHTS_WORD;
-    return section[index] + (BIT(descriptor[DESCRIPTOR_FLAGS_WORD], 27, 1) ? beats : 0);
+    uint32_t flags = descriptor[DESCRIPTOR_FLAGS_WORD];
+    return section[index] + (BIT(flags, 21, 1) || (BIT(flags, 25, 2) && !BIT(flags, 28, 1)) ? beats : 0);
 }
 
 /* What the processor loads: the sections as they lie in the image, but those of the memory. */

@@ -67,7 +67,8 @@ extern "C" {
     STATUS(FIRSTLIGHT_OTHER_BUS, 276, "The image is for another width of the memory bus than the processor's.") \
     STATUS(FIRSTLIGHT_MEMORY_ALIGNMENT, 277, "The memory, or an offset in it, is not a whole number of beats.") \
     STATUS(FIRSTLIGHT_MEMORY_SIZE, 278, "The memory ends before what should lie in it.") \
-    STATUS(FIRSTLIGHT_BATCH, 279, "The batch has no such picture, or none at all.")
+    STATUS(FIRSTLIGHT_BATCH, 279, "The batch has no such picture, or none at all.") \
+    STATUS(FIRSTLIGHT_PICTURE_STAYS, 280, "The spike store has no room for the network's pictures.")
 
 #define FIRSTLIGHT_STATUS_NUMBER(name, number, sentence) name = number,
 enum firstlight_status { FIRSTLIGHT_STATUSES(FIRSTLIGHT_STATUS_NUMBER) };
@@ -158,7 +159,7 @@ void firstlight_name(const uint32_t *image, char name[FIRSTLIGHT_NAME_SIZE]);
  *     from the memory, this is firstlight_store_image and firstlight_load_stored, at offset 0.
  *
  * FIRSTLIGHT_OTHER_COLUMNS, FIRSTLIGHT_OTHER_WALKERS, FIRSTLIGHT_OTHER_SPAN, FIRSTLIGHT_OTHER_BUS,
- * FIRSTLIGHT_TOO_LARGE, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE: the processor was
+ * FIRSTLIGHT_TOO_LARGE, FIRSTLIGHT_PICTURE_STAYS, FIRSTLIGHT_NEEDS_MEMORY, FIRSTLIGHT_MEMORY_ALIGNMENT, FIRSTLIGHT_MEMORY_SIZE: the processor was
  * left alone. Any error of the processor, FIRSTLIGHT_TIMEOUT: it has no network now.
  */
 enum firstlight_status firstlight_load_image(struct firstlight *processor, const uint32_t *image);

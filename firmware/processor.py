@@ -336,8 +336,10 @@ class Processor:
                 raise ImageError(f"the image of {image.name} has {needed} {name}, the processor holds "
                                  f"{getattr(self.cfg, name)}")
         if weights := image.memory():
-            raise ImageError(f"the image of {image.name} has {len(weights)} bytes of weights for a memory, "
+            raise ImageError(f"the image of {image.name} has {len(weights)} bytes for a memory, "
                              "which this driver does not fill")
+        if image.picture_stays:
+            raise ImageError(f"the pictures of {image.name} stay in a memory, which this driver does not fill")
 
     def _loaded(self) -> Image:
         if self.image is None:

@@ -24,4 +24,7 @@ On the way from a trained network to the chip: :mod:`model.training` (float), :m
 :mod:`model.convert` (float to :mod:`model.network`), :mod:`model.compiler` (network to image) and
 :mod:`model.image` (the binary a chip loads). :mod:`model.batch` lays out an image, pictures and room for answers in
 one memory, :mod:`model.answer` is one of them.
+
+What it costs: :mod:`model.energy` on this processor, :mod:`model.crossbar` on analog arrays, and
+:mod:`model.variation` if their devices vary.
 """

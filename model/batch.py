@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .answer import Answer, answer_beats
-from .config import MEMORY_ADDRESS_WIDTH
-from .image import Image, picture
+from .config import MEMORY_ADDRESS_WIDTH, whole_bursts
+from .image import SECTION_HEAD_WORDS, Image
 
 __all__ = ["Batch", "laid_out"]
 
@@ -64,7 +64,7 @@ def laid_out(image: Image, pictures: Sequence[np.ndarray], first: int = 0) -> Ba
     pictures : sequence of ndarray, uint8, (channels, height, width)
         Spike codes, at least one picture.
     first : int
-        Rounded up to a beat.
+        Rounded up to where a burst may begin.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def laid_out(image: Image, pictures: Sequence[np.ndarray], first: int = 0) -> Ba
     if not len(pictures):
         raise ValueError("a batch has at least one picture")
     beat = image.memory_width // 8
-    first += -first % beat
+    first = whole_bursts(-(-first // beat)) * beat
     content = bytearray(image.memory())
 
     def lay(words: np.ndarray) -> int:
@@ -89,10 +89,11 @@ def laid_out(image: Image, pictures: Sequence[np.ndarray], first: int = 0) -> Ba
     image = image.moved(first // beat)
     image_words = image.load_words()
     image_address = lay(image_words)
-    codes = [picture(each, image.descriptors[0]["input_words"]).words() for each in pictures]
+    codes = [image.picture(each) for each in pictures]
     addresses = [lay(words) for words in codes]
+    loaded = SECTION_HEAD_WORDS if image.picture_stays else len(codes[0])
     batch = Batch(image=image, first=first, content=bytes(content), image_address=image_address,
-                  image_words=len(image_words), picture_address=addresses[0], picture_words=len(codes[0]),
+                  image_words=len(image_words), picture_address=addresses[0], picture_words=loaded,
                   distance=(first + len(content) - addresses[0]) // len(pictures), pictures=len(pictures),
                   answer_address=first + len(content),
                   answer_bytes=beat * answer_beats(image.classes, len(image.descriptors), image.memory_width))

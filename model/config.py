@@ -5,8 +5,8 @@ from enum import IntEnum
 from math import lcm
 
 __all__ = ["CODE_WIDTH", "SILENT", "LANES", "WORD_WIDTH", "CORNERS", "SIGN_BIT", "NO_SYNAPSE", "GRAINS",
-           "GRANULE_WIDTH", "MEMORY_ADDRESS_WIDTH", "Reset", "Rule", "Target", "Numerics", "ProcessorConfig", "PRESETS",
-           "preset", "FAMILY", "scaled"]
+           "GRANULE_WIDTH", "MEMORY_ADDRESS_WIDTH", "BURST_BEATS", "Reset", "Rule", "Way", "Target", "Numerics",
+           "ProcessorConfig", "moved_beats", "whole_bursts", "PRESETS", "preset", "FAMILY", "scaled"]
 
 # A spike code is a slot 0..30, or SILENT. A spike word holds the codes of LANES neighbouring channels.
 CODE_WIDTH = 5
@@ -29,6 +29,8 @@ GRANULE_WIDTH = 32
 
 # Bits of a byte address of the memory.
 MEMORY_ADDRESS_WIDTH = 32
+# A burst ends where the address is a multiple of so many beats: so it crosses no 4096 bytes, which AXI4 forbids.
+BURST_BEATS = 16
 
 
 class Reset(IntEnum):
@@ -44,6 +46,13 @@ class Rule(IntEnum):
     ENTROPY = 1
     PROBABILITY = 2
     MARGIN = 3
+
+
+class Way(IntEnum):
+    """Of words that move between a store and the memory; ``NONE`` for a layer."""
+    NONE = 0
+    BRING = 1
+    PUT = 2
 
 
 class Target(IntEnum):
@@ -122,7 +131,7 @@ class ProcessorConfig:
     parameter_words : int
         Depth of the parameter store, in words of ``encoders`` (bias, gain) pairs.
     layers : int
-        Layer descriptors.
+        Layer descriptors, 2 to 255.
     classes : int
         Logits the exit unit holds.
     timesteps : int
@@ -168,7 +177,7 @@ class ProcessorConfig:
         for name, low, high in (("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2 * self.span, 1 << 20),
                                 ("state_words", 2, 1 << 20), ("charge_words", 2, 1 << 20),
                                 ("parameter_words", 2, 1 << 16), ("seen_words", 2, 1 << 12),
-                                ("layers", 2, 64), ("classes", 2, 1024),
+                                ("layers", 2, 255), ("classes", 2, 1024),
                                 ("timesteps", 2, 32)):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -237,6 +246,22 @@ class ProcessorConfig:
     def from_dict(cls, values: dict) -> "ProcessorConfig":
         """The configuration that :meth:`as_dict` gave."""
         return cls(**values | {"numerics": Numerics(**values["numerics"])})
+
+
+def moved_beats(sizes, states: bool) -> int:
+    """Beats of the memory that a word has for itself, of the state store or of the spike store; 0 without a memory.
+
+    Parameters
+    ----------
+    sizes : ProcessorConfig or model.image.Image
+    """
+    bits = sizes.encoders * sizes.numerics.accumulator_width if states else WORD_WIDTH
+    return -(-bits // sizes.memory_width) if sizes.memory_width else 0
+
+
+def whole_bursts(beats: int) -> int:
+    """``beats``, or as many more as fill a burst."""
+    return -(-beats // BURST_BEATS) * BURST_BEATS
 
 
 TINY = ProcessorConfig(columns=16, rows=1024, encoders=2, spike_words=512, state_words=2048, charge_words=512,

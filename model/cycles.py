@@ -19,12 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .config import SILENT, ProcessorConfig
+from .config import BURST_BEATS, SILENT, ProcessorConfig, Way, moved_beats
 from .network import Layer
-from .supply import Supply
+from .schedule import Move
+from .supply import Pace, Supply
 from .tiling import Tiling
 
-__all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "weighing_cycles"]
+__all__ = ["CHECK", "Cycles", "layer_cycles", "recall_cycles", "move_cycles", "weighing_cycles"]
 
 # The check of a descriptor, in which a layer is skipped or starts.
 CHECK = 1
@@ -40,6 +41,10 @@ FIRE = 5
 TAIL = FIRE + 1
 # From the last logit to the verdict of a budget.
 VERDICT = 1
+# From the start of a move to the first beat of an ideal memory, and behind it.
+ASK = 6
+# From the start of a move to the address of its first burst; the address, the response and what lies between them.
+OFFER, BURST = 1, 4
 # Until a rule that weighs the logits has its verdict, classes apart.
 WEIGHING = 13
 
@@ -68,7 +73,7 @@ class Cycles:
 
 def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, tiling: Tiling,
                  cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0,
-                 fetched: Tensor | None = None) -> Cycles:
+                 fetched: Tensor | None = None, lines: range | None = None) -> Cycles:
     """The cycles of one active layer in one timestep.
 
     Parameters
@@ -85,9 +90,11 @@ def layer_cycles(synapses: Tensor, layer: Layer, source: tuple[int, int], silent
         Cycle of the check, from the begin of the run.
     fetched : Tensor, bool, (images, granules), optional
         What is fetched of every column group, if that goes by spikes; from :func:`model.memory.fetched`.
+    lines : range, optional
+        Of the layer's map, which are emitted; all where it is not given.
     """
-    work, events = pixel_work(synapses, layer, source, silent, cfg)
-    fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers), layer.readout, tiling, cfg,
+    work, events = pixel_work(synapses, layer, source, silent, cfg, lines)
+    fire, drained = pipelined(work, drain_order(layer, source, tiling.walkers, lines), layer.readout, tiling, cfg,
                               supply, begin, layer.weight[0].numel(), fetched)
     busy = events * len(tiling.groups)
     total = CHECK + drained + TAIL + VERDICT * layer.readout
@@ -107,10 +114,23 @@ def recall_cycles(charge: Tensor, tiling: Tiling, cfg: ProcessorConfig) -> Cycle
     return Cycles(total=none + CHECK + pixels * beats + TAIL, busy=none, empty=none, fire=none)
 
 
-def drain_order(layer: Layer, source: tuple[int, int], walkers: int) -> list[tuple[int, int]]:
+def move_cycles(move: Move, cfg: ProcessorConfig, memory: Pace) -> int:
+    """The cycles in which words move, the check of their descriptor included.
+
+    What is brought comes beat by beat. What is put goes burst by burst, each when the one before has been answered.
+    """
+    beats = move.words * moved_beats(cfg, move.states)
+    if move.way == Way.BRING:
+        return CHECK + ASK + memory.latency + (beats - 1) * (1 + memory.pause)
+    bursts = (move.beat + beats - 1) // BURST_BEATS - move.beat // BURST_BEATS + 1
+    return CHECK + OFFER + beats + bursts * BURST
+
+
+def drain_order(layer: Layer, source: tuple[int, int], walkers: int,
+                lines: range | None = None) -> list[tuple[int, int]]:
     """Every output pixel and its walker: as many pooling windows as there are walkers, their first pixels first."""
-    height, width = layer.pixels(source)
-    height, width = height // layer.pool, width // layer.pool
+    height, width = (side // layer.pool for side in layer.pixels(source))
+    height = height if lines is None else len(lines)
     order = []
     for first in range(0, height * width, walkers):
         windows = [divmod(window, width) for window in range(first, min(first + walkers, height * width))]
@@ -209,8 +229,8 @@ def weighing_cycles(classes: int) -> int:
     return classes + WEIGHING
 
 
-def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool,
-               cfg: ProcessorConfig) -> tuple[Tensor, Tensor]:
+def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: bool, cfg: ProcessorConfig,
+               lines: range | None = None) -> tuple[Tensor, Tensor]:
     """Beats that each output pixel brings to the tiles, and spikes of all pixels.
 
     Returns
@@ -226,15 +246,17 @@ def pixel_work(synapses: Tensor, layer: Layer, source: tuple[int, int], silent: 
     spikes = F.pad(spikes, (0, 0, 0, 0, 0, -layer.in_channels % lanes)).unflatten(1, (-1, lanes))
     # Bytes hold the spikes of a fetch; to widen them before they are added up takes four times as long.
     spikes = spikes.sum(2, dtype=torch.uint8).int()
-    inside = taps_inside(layer, source)
+    inside = taps_inside(layer, source, lines)
     # A pixel whose taps all lie outside the map fetches silence once.
     work = (spikes.clamp(min=1) * inside).sum((1, 2)).clamp(min=1)
     return work, spikes.sum((1, 2, 3))
 
 
-def taps_inside(layer: Layer, source: tuple[int, int]) -> Tensor:
-    """Which taps of each output pixel lie inside the map: bool, (taps, pixels)."""
+def taps_inside(layer: Layer, source: tuple[int, int], lines: range | None = None) -> Tensor:
+    """Which taps of each output pixel, of ``lines`` or of all, lie inside the map: bool, (taps, pixels)."""
     padded = F.pad(torch.ones(1, 1, *source), (layer.padding,) * 4)
     height, width = layer.pixels(source)
     taps = F.unfold(padded, layer.kernel, stride=layer.stride).unflatten(2, (-1, width))[0]
-    return taps[:, :height // layer.pool * layer.pool, :width // layer.pool * layer.pool].flatten(1).bool()
+    lines = lines or range(height // layer.pool)
+    taps = taps[:, lines.start * layer.pool:lines.stop * layer.pool, :width // layer.pool * layer.pool]
+    return taps.flatten(1).bool()

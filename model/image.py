@@ -33,7 +33,8 @@ head            content
 
 Entries of ``Target.MEMORY`` are beats of the memory bus, and their address counts beats. The host lays them into the
 memory, the first word in the lowest bytes, before a run begins. They hold the weights of the layers that are streamed,
-one column group after the other, as :func:`model.memory.block` packs them, from ``weight_base`` of the layer on.
+one column group after the other, as :func:`model.memory.block` packs them, from ``weight_base`` of the layer on. An
+empty section says where the words end that move behind them during a run.
 """
 
 import zlib
@@ -43,13 +44,24 @@ from functools import cached_property
 import numpy as np
 
 from .coding import Coding, Unfold, picture_codes
-from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, SILENT, Numerics, ProcessorConfig, Rule, Target
+from .config import (
+    CODE_WIDTH,
+    GRANULE_WIDTH,
+    LANES,
+    SILENT,
+    WORD_WIDTH,
+    Numerics,
+    ProcessorConfig,
+    Rule,
+    Target,
+)
 from .descriptor import DESCRIPTOR_WORDS, pack, unpack
 
-__all__ = ["MAGIC", "VERSION", "ImageError", "Section", "Image", "granules", "picture"]
+__all__ = ["MAGIC", "VERSION", "SECTION_HEAD_WORDS", "ImageError", "Section", "Image", "granules", "picture_beat",
+           "picture"]
 
 MAGIC = int.from_bytes(b"FLIM", "little")
-VERSION = 6
+VERSION = 7
 NAME_WORDS = 8
 NAME_WORD = 11
 HEADER_WORDS = NAME_WORD + NAME_WORDS
@@ -153,25 +165,53 @@ class Image:
         """
         return picture_codes(pictures, self.name, self.shape, self.coding, self.unfold)
 
+    def picture(self, codes: np.ndarray) -> np.ndarray:
+        """A picture as it lies in the memory, from where it is loaded: uint32, (words,).
+
+        If it stays there, what is loaded is an empty section, and the words of the picture lie behind it.
+
+        Parameters
+        ----------
+        codes : ndarray, uint8, (channels, height, width)
+            Spike codes.
+        """
+        section, beat = picture(codes, self.picture_words), self.memory_width // GRANULE_WIDTH
+        if not self.picture_stays:
+            return section.words()
+        missing = -(-WORD_WIDTH // GRANULE_WIDTH) - section.entries.shape[1]
+        words = np.pad(section.entries, ((0, 0), (0, missing)), constant_values=0xffff_ffff)
+        empty = replace(section, entries=section.entries[:0]).words()[None]
+        return np.concatenate([np.pad(rows, ((0, 0), (0, -rows.shape[1] % beat))).ravel() for rows in (empty, words)])
+
+    @property
+    def picture_words(self) -> int:
+        """Spike words from one pixel of the picture to the next."""
+        return self.descriptors[0]["input_words"]
+
     def load_words(self) -> np.ndarray:
         """What is written to the load window: uint32, (words,)."""
         return np.concatenate([section.words() for section in self.sections if section.target != Target.MEMORY])
 
+    @property
+    def picture_stays(self) -> bool:
+        """The picture lies in the memory during a run, since the spike store has no room for all of it."""
+        return any(fields["picture"] for fields in self.descriptors)
+
     def moved(self, beats: int) -> "Image":
-        """The same network, whose weights lie so many beats further up in the memory."""
+        """The same network, whose weights and moving words lie so many beats further up in the memory."""
         sections = []
         for section in self.sections:
             if section.target == Target.MEMORY:
                 section = replace(section, address=section.address + beats)
             if section.target == Target.DESCRIPTORS:
-                layers = [pack(fields | {"weight_base": fields["weight_base"] + beats * fields["streamed"]})
+                layers = [pack(fields | {"weight_base": fields["weight_base"] + beats * _lies_in_memory(fields)})
                           for fields in self.descriptors]
                 section = replace(section, entries=np.array(layers, np.uint32).reshape(-1, 1))
             sections.append(section)
         return replace(self, sections=tuple(sections))
 
     def memory(self) -> bytes:
-        """What lies in the memory, from address 0 on."""
+        """What lies in the memory, from address 0 on; there are zeros where words will move to."""
         content = bytearray()
         for section in self.sections:
             if section.target == Target.MEMORY:
@@ -269,6 +309,11 @@ def _sections(words: np.ndarray):
         position += head[2] * granules
 
 
+def _lies_in_memory(fields: dict[str, int]) -> bool:
+    """Whether ``weight_base`` of a descriptor is the address of something that moves with the image."""
+    return bool(fields["streamed"] or fields["way"] and not fields["picture"])
+
+
 def granules(fields: np.ndarray, width: int) -> np.ndarray:
     """Pack fields of ``width`` bits, the first in the lowest bits, into 32-bit words.
 
@@ -284,6 +329,11 @@ def granules(fields: np.ndarray, width: int) -> np.ndarray:
     bits = (fields[..., None].astype(np.uint8) >> np.arange(width, dtype=np.uint8) & 1).reshape(len(fields), -1)
     bits = np.pad(bits, ((0, 0), (0, -bits.shape[1] % GRANULE_WIDTH)), constant_values=1)
     return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+
+
+def picture_beat(memory_width: int) -> int:
+    """Where a picture that stays in the memory begins: behind the head of an empty section."""
+    return -(-SECTION_HEAD_WORDS * GRANULE_WIDTH // memory_width)
 
 
 def picture(codes: np.ndarray, words: int) -> Section:

@@ -8,12 +8,13 @@ from rich.table import Table
 from torch import Tensor
 
 from .compiler import compile
-from .config import ProcessorConfig
+from .config import ProcessorConfig, Way, moved_beats
 from .memory import fetched, seen
 from .network import Layer, Network
 from .page import number
 from .processor import decide, trace
 from .residence import residences
+from .schedule import Band, steps
 from .tiling import Tiling, tilings
 
 __all__ = ["LayerPlan", "plan", "table"]
@@ -29,7 +30,11 @@ class LayerPlan:
     map : tuple of int
         Channels, height and width of the map that the layer emits.
     words : range
-        Of the spike store, where it lies; empty for a readout.
+        Of the spike store, where it lies; empty for a readout, and for a map in the memory.
+    spilled : bool
+        The map lies in the memory.
+    bands : int
+        In which the layer runs.
     rows : range
         Of the tiles, that its weights have for themselves, or take turns in.
     streamed, by_spikes : bool
@@ -41,12 +46,14 @@ class LayerPlan:
         What each of these would take alone: a walker's fetches and their spikes, the fire unit's beats, and the beats
         of the memory.
     moved : float
-        Bytes that come from the memory.
+        Bytes that come from the memory, or go there.
     """
 
     name: str
     map: tuple[int, int, int]
     words: range
+    spilled: bool
+    bands: int
     rows: range
     streamed: bool
     by_spikes: bool
@@ -79,11 +86,17 @@ def plan(network: Network, cfg: ProcessorConfig, codes: Tensor) -> tuple[LayerPl
     image = compile(network, cfg)
     golden = trace(network, codes, cfg, keep_maps=True)
     decision = decide(network, golden)
-    steps = torch.arange(1, network.timesteps + 1) <= decision.timesteps[:, None]
+    runs = torch.arange(1, network.timesteps + 1) <= decision.timesteps[:, None]
     maps, plans = network.maps(), []
     homes, tiled = residences(network, cfg), tilings(network, cfg)
-    for index, (layer, fields, home, tiling) in enumerate(zip(network.layers, image.descriptors, homes, tiled)):
-        active = steps & torch.tensor([layer.fires(timestep) for timestep in range(1, network.timesteps + 1)])
+    ordered = steps(network, cfg)
+    for index, (layer, home, tiling) in enumerate(zip(network.layers, homes, tiled)):
+        its = [number for number, step in enumerate(ordered) if step.layer == index]
+        bands = [number for number in its if isinstance(ordered[number], Band)]
+        moves = [ordered[number] for number in its if number not in bands]
+        fields = image.descriptors[bands[0]]
+        spilled = any(move.way == Way.PUT and not move.states for move in moves)
+        active = runs & torch.tensor([layer.fires(timestep) for timestep in range(1, network.timesteps + 1)])
         pixels = maps[index + 1][1] * maps[index + 1][2]
         drained = sum(-(-columns // (1 if layer.readout else cfg.encoders)) for columns in tiling.groups)
         # A layer that recalls its charge needs weights once.
@@ -92,18 +105,23 @@ def plan(network: Network, cfg: ProcessorConfig, codes: Tensor) -> tuple[LayerPl
         if home.by_spikes:
             beats = needed * torch.stack([_beats(source, layer, tiling, cfg)
                                           for source in golden.maps[network.sources[index] - 1].unbind(1)], dim=1)
-        comes = len(tiling.groups) * beats.sum(1).double().mean().item()
-        walked = sum(decision.cycles[name][:, index] for name in ("busy_cycles", "empty_cycles"))
+        comes = len(bands) * len(tiling.groups) * beats.sum(1).double().mean().item()
+        walked = sum(decision.cycles[name][:, bands].sum(1) for name in ("busy_cycles", "empty_cycles"))
+        carried = sum(move.words * moved_beats(cfg, move.states) * (runs & torch.tensor(
+            [move.mask >> timestep & 1 for timestep in range(network.timesteps)]).bool()).sum(1).double().mean().item()
+            for move in moves)
         first = fields["output_base"]
         beats_of, rows_of = cfg.granule(tiling.walkers) if cfg.memory_width else (1, 1)
         plans.append(LayerPlan(
             name=layer.name, map=maps[index + 1], tiling=tiling, streamed=home.streamed, by_spikes=home.by_spikes,
-            words=range(first, first + (not layer.readout and not layer.partial) * pixels * fields["output_words"]),
+            words=range(first, first + (not layer.readout and not layer.partial and not spilled)
+                        * pixels * fields["output_words"]),
+            spilled=spilled, bands=len(bands),
             rows=range(home.row, cfg.rows if home.streamed else home.row + rows),
-            cycles=decision.cycles["cycles"][:, index].double().mean().item(),
+            cycles=decision.cycles["cycles"][:, its].sum(1).double().mean().item(),
             spikes=walked.double().mean().item() / tiling.walkers,
             fire=active.sum(1).double().mean().item() * drained * pixels * layer.pool ** 2,
-            memory=comes * max(rows_of / beats_of, 1), moved=comes * cfg.beat_bytes))
+            memory=comes * max(rows_of / beats_of, 1) + carried, moved=(comes + carried) * cfg.beat_bytes))
     return tuple(plans)
 
 
@@ -123,7 +141,8 @@ def table(plans: tuple[LayerPlan, ...], title: str) -> Table:
     shown.add_column("bound by", no_wrap=True)
     for each in plans:
         weights = "by spikes" if each.by_spikes else "memory" if each.streamed else "tiles"
-        shown.add_row(each.name, "x".join(map(str, each.map)), _span(each.words), weights, _span(each.rows),
+        words = f"memory, {each.bands} bands" if each.spilled else _span(each.words)
+        shown.add_row(each.name, "x".join(map(str, each.map)), words, weights, _span(each.rows),
                       str(len(each.tiling.groups)), str(each.tiling.columns), str(each.tiling.walkers),
                       number(each.cycles), number(each.moved), each.bound)
     shown.add_section()

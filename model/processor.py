@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from . import exit as exit_unit
-from .config import SILENT, ProcessorConfig
-from .cycles import CHECK, layer_cycles, recall_cycles, weighing_cycles
+from .config import SILENT, ProcessorConfig, Way
+from .cycles import CHECK, layer_cycles, move_cycles, recall_cycles, weighing_cycles
 from .fire import charge_up, fire
 from .memory import fetched, seen
 from .network import Exit, Layer, Network, NetworkError, Rule
 from .pool import earliest
 from .residence import residences
+from .schedule import Band, Move, steps
 from .signature import INITIAL, sign_logits, sign_words
 from .supply import IDEAL, Pace, Supply
 from .tile import integrate
@@ -41,11 +42,12 @@ class Trace:
     ----------
     logits : Tensor, int32, (images, timesteps, classes)
         The readout's potentials after each timestep.
-    counters : dict of Tensor, int64, (images, timesteps, layers)
-        One per name in COUNTERS, counted from the start of the run up to and including the timestep.
-    cycles : dict of Tensor, int64, (images, timesteps, layers)
+    counters : dict of Tensor, int64, (images, timesteps, steps)
+        One per name in COUNTERS, counted from the start of the run up to and including the timestep. Steps are those of
+        :func:`model.schedule.schedule`: the layers, if all maps fit.
+    cycles : dict of Tensor, int64, (images, timesteps, steps)
         One per name in CYCLES, likewise; without what the exit rule takes.
-    signatures : Tensor, int64, (images, timesteps, layers)
+    signatures : Tensor, int64, (images, timesteps, steps)
     maps : tuple of Tensor, uint8, (images, timesteps, channels, height, width)
         The spikes of every layer but the readout, where asked for.
     """
@@ -68,10 +70,10 @@ class Decision:
         The timestep in which the run stopped, counted from 1.
     logits : Tensor, int32, (images, classes)
         When the run stopped; so all that follows.
-    counters, cycles : dict of Tensor, int64, (images, layers)
-    visits : Tensor, int64, (images, timesteps, layers)
-        Cycles of every layer in every timestep; none after the run has stopped.
-    signatures : Tensor, int64, (images, layers)
+    counters, cycles : dict of Tensor, int64, (images, steps)
+    visits : Tensor, int64, (images, timesteps, steps)
+        Cycles of every step in every timestep; none after the run has stopped.
+    signatures : Tensor, int64, (images, steps)
     """
 
     classes: Tensor
@@ -128,7 +130,7 @@ class LayerState:
 
 
 def start(images: int, layer: Layer, emits: tuple[int, int, int]) -> LayerState:
-    """The state of ``layer``, which emits a map of shape ``emits``, before the first timestep."""
+    """The state of ``layer``, or of a band of it, which emits a map of shape ``emits``, before the first timestep."""
     pixels = emits[1] * emits[2] * layer.pool ** 2
     return LayerState(potential=torch.zeros(images, layer.out_channels, pixels, dtype=torch.int32),
                       charge=None, codes=torch.full((images, *emits), SILENT, dtype=torch.uint8),
@@ -145,13 +147,22 @@ def skip(layer: Layer, state: LayerState) -> LayerState:
     return replace(state, counters=counters, codes=torch.full_like(state.codes, SILENT), silent=True)
 
 
-def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_grain: int, tiling: Tiling,
+def move(step: Move, state: LayerState, active: bool, cfg: ProcessorConfig, memory: Pace) -> LayerState:
+    """Move words, which takes time and changes nothing, or leave it out."""
+    counters = state.counters.clone()
+    counters[:, CYCLE] += move_cycles(step, cfg, memory) if active else CHECK
+    return replace(state, counters=counters)
+
+
+def step(layer: Layer, lines: range, state: LayerState, codes: Tensor, silent: bool, input_grain: int, tiling: Tiling,
          cfg: ProcessorConfig, supply: Supply | None = None, begin: Tensor | int = 0,
          by_spikes: bool = False) -> LayerState:
     """Integrate and fire once.
 
     Parameters
     ----------
+    lines : range
+        Of the layer's map, which are emitted.
     codes : Tensor, uint8, (images, in, height, width)
         The spikes of the source.
     silent : bool
@@ -164,14 +175,14 @@ def step(layer: Layer, state: LayerState, codes: Tensor, silent: bool, input_gra
         Of weights that are supplied, only rows of channels that spiked are fetched.
     """
     if state.charge is None:
-        taps = synapses(codes, layer)
+        taps = synapses(codes, layer, lines)
         charge = integrate(taps, layer.weight.flatten(1), weight_grain=layer.weight_grain, input_grain=input_grain,
                            numerics=cfg.numerics)
         events = spike_count(taps)
         rows = None
         if by_spikes:
             rows = fetched(seen(codes) & (not silent), layer.kernel, layer.padding, tiling.walkers, cfg)
-        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg, supply, begin, rows)
+        cycles = layer_cycles(taps, layer, codes.shape[2:], silent, tiling, cfg, supply, begin, rows, lines)
     else:
         charge, events = state.charge, torch.zeros(len(codes), dtype=torch.int64)
         cycles = recall_cycles(charge, tiling, cfg)
@@ -239,48 +250,71 @@ def trace(network: Network, codes: Tensor, cfg: ProcessorConfig, *, memory: Pace
 
 
 def _trace(network: Network, codes: Tensor, cfg: ProcessorConfig, memory: Pace, keep_maps: bool) -> Trace:
-    states = [start(len(codes), layer, emits) for layer, emits in zip(network.layers, network.maps()[1:])]
+    layers, maps = network.layers, network.maps()
+    ordered = steps(network, cfg)
+    bands = {(each.layer, each.lines): number for number, each in enumerate(ordered) if isinstance(each, Band)}
+    emitters = [[number for (layer, _), number in bands.items() if layer == index] for index in range(len(layers))]
+    states = []
+    for each in ordered:
+        channels, height, width = maps[each.layer + 1]
+        height = len(each.lines) if isinstance(each, Band) else 0
+        states.append(start(len(codes), layers[each.layer], (channels, height, width)))
     tiled = tilings(network, cfg)
-    grains = [network.input_coding.grain] + [layer.coding.grain for layer in network.layers]
+    grains = [network.input_coding.grain] + [layer.coding.grain for layer in layers]
     # The layer that ran before with the potentials of each: itself, or another of its sum.
-    before = [index - 1 if network.adds(index) else network.sum_of(index)[-1] for index in range(len(network.layers))]
+    before = [index - 1 if network.adds(index) else network.sum_of(index)[-1] for index in range(len(layers))]
     history = []
     homes = residences(network, cfg)
     supply = Supply(len(codes), cfg, memory) if any(home.streamed for home in homes) else None
     weighing = 0 if network.exit.rule == Rule.BUDGET else weighing_cycles(network.classes)
+
+    def map_of(index):
+        """What a layer emitted, and whether it is known to be silent."""
+        its = [states[number] for number in emitters[index]]
+        return torch.cat([state.codes for state in its], dim=2) if len(its) > 1 else its[0].codes, its[-1].silent
+
     for timestep in range(1, network.timesteps + 1):
-        for index, (layer, source) in enumerate(zip(network.layers, network.sources)):
+        for number, each in enumerate(ordered):
+            index, layer, source = each.layer, layers[each.layer], network.sources[each.layer]
+            begin = 1 + sum(state.counters[:, CYCLE] for state in states)
+            begin += weighing * sum(layers[-1].fires(k) for k in range(1, timestep))
+            if isinstance(each, Move):
+                active = bool(each.mask >> timestep - 1 & 1)
+                states[number] = move(each, states[number], active, cfg, memory)
+                if supply:
+                    supply.skip()
+                    if active and each.way == Way.BRING:
+                        supply.wait(begin + move_cycles(each, cfg, memory) - 1)
+                continue
             if supply:
-                begin = 1 + sum(state.counters[:, CYCLE] for state in states)
-                begin += weighing * sum(network.layers[-1].fires(k) for k in range(1, timestep))
                 home = homes[index]
-                comes = home.streamed and layer.fires(timestep) and states[index].charge is None
+                comes = home.streamed and layer.fires(timestep) and states[number].charge is None
                 if comes:
                     supply.enter(begin if home.by_spikes else None)
                 else:
                     supply.skip()
             if layer.fires(timestep):
-                reads, silent = (states[source - 1].codes, states[source - 1].silent) if source else (codes, False)
-                state = replace(states[index], potential=states[before[index]].potential)
-                states[index] = step(layer, state, reads, silent, grains[source], tiled[index], cfg,
-                                     *((supply, begin, home.by_spikes) if supply and comes else ()))
+                reads, silent = map_of(source - 1) if source else (codes, False)
+                state = replace(states[number], potential=states[bands[before[index], each.lines]].potential)
+                states[number] = step(layer, each.lines, state, reads, silent, grains[source], tiled[index], cfg,
+                                      *((supply, begin, home.by_spikes) if supply and comes else ()))
             else:
-                states[index] = skip(layer, states[index])
-        history.append(tuple(states))
+                states[number] = skip(layer, states[number])
+        shown = tuple(map_of(index)[0] for index in range(len(layers) - 1)) if keep_maps else ()
+        history.append((tuple(states), shown))
 
     def over_time(value):
-        return torch.stack([value(states) for states in history], dim=1)
+        return torch.stack([value(states) for states, _ in history], dim=1)
 
-    def over_layers(value):
+    def over_steps(value):
         return over_time(lambda states: torch.stack([value(state) for state in states], dim=1))
 
-    counters = over_layers(lambda state: state.counters)
+    counters = over_steps(lambda state: state.counters)
     return Trace(logits=over_time(lambda states: states[-1].potential[..., 0]),
                  counters=dict(zip(COUNTERS, counters.unbind(-1))),
                  cycles=dict(zip(CYCLES, counters[..., len(COUNTERS):].unbind(-1))),
-                 signatures=over_layers(lambda state: state.signature),
-                 maps=tuple(over_time(lambda states, index=index: states[index].codes)
-                            for index in range(len(network.layers) - 1)) if keep_maps else ())
+                 signatures=over_steps(lambda state: state.signature),
+                 maps=tuple(torch.stack(its, dim=1) for its in zip(*(emits for _, emits in history))))
 
 
 def decide(network: Network, trace: Trace, exit: Exit | None = None, budget: Tensor | int | None = None) -> Decision:

@@ -1,5 +1,6 @@
 """Which weights stay in the tiles, and which come from the memory while a network runs."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import product
 
@@ -7,6 +8,7 @@ from .config import LANES, MEMORY_ADDRESS_WIDTH, ProcessorConfig
 from .cycles import taps_inside
 from .memory import ends
 from .network import Layer, Network, NetworkError
+from .schedule import Band, steps
 from .tiling import Tiling, tilings
 
 __all__ = ["Residence", "residences"]
@@ -54,10 +56,11 @@ def residences(network: Network, cfg: ProcessorConfig) -> tuple[Residence, ...]:
     layers, tiled = network.layers, tilings(network, cfg)
     rows = [len(tiling.groups) * layer.weight[0].numel() for layer, tiling in zip(layers, tiled)]
     blocks = [_block(layer, tiling, cfg) for layer, tiling in zip(layers, tiled)]
+    bands = Counter(step.layer for step in steps(network, cfg) if isinstance(step, Band))
     resident = set(range(len(layers)))
     if cfg.memory_width and sum(rows) > cfg.rows:
         resident = {index for index, (high, _) in enumerate(blocks) if 2 * high > cfg.rows}
-        turns = [_turns(network, index, tiling) for index, tiling in enumerate(tiled)]
+        turns = [_turns(network, index, tiling) / bands[index] for index, tiling in enumerate(tiled)]
         for index in sorted(set(range(len(layers))) - resident, key=turns.__getitem__):
             if _needed(resident | {index}, rows, blocks) <= cfg.rows:
                 resident.add(index)
@@ -70,7 +73,9 @@ def residences(network: Network, cfg: ProcessorConfig) -> tuple[Residence, ...]:
     behind = sum(rows[index] for index in resident)
     for index, (tiling, (_, group_beats)) in enumerate(zip(tiled, blocks)):
         streamed = index not in resident
-        by_spikes = streamed and fetches_by_spikes(network, index, tiling, cfg)
+        # Which channels spiked is known of whole maps.
+        whole = bands[index] == 1 and (network.sources[index] == 0 or bands[network.sources[index] - 1] == 1)
+        by_spikes = streamed and whole and fetches_by_spikes(network, index, tiling, cfg)
         places.append(Residence(streamed=streamed, row=behind if streamed else row, beat=beat * streamed,
                                 group_beats=group_beats, by_spikes=by_spikes))
         if streamed:

@@ -82,6 +82,10 @@ class Supply:
         """A layer that needs no weights."""
         self.named = self.named + 1
 
+    def wait(self, cycle: Tensor):
+        """Nothing more is named before ``cycle``, the last one in which the reader brings words, has passed."""
+        self.named = torch.maximum(self.named, cycle)
+
     def enter(self, begin: Tensor | None = None):
         """A layer whose groups come next.
 

@@ -10,7 +10,7 @@ from .network import Layer
 __all__ = ["synapses", "words", "spike_count"]
 
 
-def synapses(codes: Tensor, layer: Layer) -> Tensor:
+def synapses(codes: Tensor, layer: Layer, lines: range | None = None) -> Tensor:
     """The input codes of every synapse of every output pixel before pooling.
 
     Taps outside the map read silence; the gateware skips them. Pixels that no pooling window covers are
@@ -19,6 +19,8 @@ def synapses(codes: Tensor, layer: Layer) -> Tensor:
     Parameters
     ----------
     codes : Tensor, uint8, (images, in, height, width)
+    lines : range, optional
+        Of the pooled map, whose pixels are wanted; all where it is not given.
 
     Returns
     -------
@@ -27,7 +29,8 @@ def synapses(codes: Tensor, layer: Layer) -> Tensor:
     padded = F.pad(codes, (layer.padding,) * 4, value=SILENT)
     height, width = layer.pixels(codes.shape[2:])
     taps = padded.unfold(2, layer.kernel[0], layer.stride).unfold(3, layer.kernel[1], layer.stride)
-    taps = taps[:, :, :height // layer.pool * layer.pool, :width // layer.pool * layer.pool]
+    lines = lines or range(height // layer.pool)
+    taps = taps[:, :, lines.start * layer.pool:lines.stop * layer.pool, :width // layer.pool * layer.pool]
     return taps.permute(0, 1, 4, 5, 2, 3).flatten(1, 3).flatten(2)
 
 

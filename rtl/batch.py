@@ -1,8 +1,11 @@
-"""What the processor does by itself in its memory: loads, and batches of pictures. Layout: :mod:`model.batch`."""
+"""What the processor does by itself in its memory: loads, batches of pictures, and moves during a run.
+
+Layout: :mod:`model.batch`.
+"""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, flipped
 from amaranth.utils import exact_log2
 
 from model.answer import ANSWER_WORDS
@@ -10,9 +13,12 @@ from model.config import GRANULE_WIDTH, MEMORY_ADDRESS_WIDTH, ProcessorConfig
 
 from .answer import Answer, index_width
 from .axi import AxiWriteSignature
+from .layouts import Charges, Descriptor, SpikeRow, SpikeWord
+from .mover import Mover
 from .reader import Beat, Run
 from .sequencer import ErrorCode
 from .steps import Order, Steps
+from .store import ReadSignature, WriteSignature
 from .words import Words
 from .writer import Writer
 
@@ -21,6 +27,8 @@ __all__ = ["Batch"]
 
 class Batch(wiring.Component):
     """Load words from the memory; or, for each picture, load its words, run the network, write the answer.
+
+    During a run, of a batch or not, words of the stores move to and from the memory.
 
     Parameters
     ----------
@@ -39,6 +47,9 @@ class Batch(wiring.Component):
         For the loader, which is always ready.
     loading : In(1), section : In(32), start : Out(1), answered : In(1)
         See :class:`~rtl.steps.Steps`.
+    layer : In(Descriptor), move : In(1), moved : Out(1), spikes, states : Out(ReadSignature),
+    bring_spikes, bring_states : Out(WriteSignature)
+        ``layer``, ``start``, ``done`` and the ports of the stores of :class:`~rtl.mover.Mover`.
     head : In(data.ArrayLayout(32, ANSWER_WORDS)), index : Out, logit_data : In(signed(32)), signature_data : In(32)
         See :class:`~rtl.answer.Answer`.
     answering : Out(1)
@@ -71,6 +82,13 @@ class Batch(wiring.Component):
             "section": In(GRANULE_WIDTH),
             "start": Out(1),
             "answered": In(1),
+            "layer": In(Descriptor),
+            "move": In(1),
+            "moved": Out(1),
+            "spikes": Out(ReadSignature(SpikeRow(cfg))),
+            "states": Out(ReadSignature(Charges(cfg, cfg.encoders))),
+            "bring_spikes": Out(WriteSignature(SpikeWord)),
+            "bring_states": Out(WriteSignature(Charges(cfg, cfg.encoders))),
             "head": In(data.ArrayLayout(GRANULE_WIDTH, ANSWER_WORDS)),
             "answering": Out(1),
             "index": Out(index_width(cfg)),
@@ -89,6 +107,7 @@ class Batch(wiring.Component):
         cfg = self.cfg
         reset = ResetInserter(self.end)
         m.submodules.steps = steps = reset(Steps(cfg))
+        m.submodules.mover = mover = reset(Mover(cfg))
         m.submodules.words = words = reset(Words(cfg.memory_width))
         m.submodules.answer = answer = reset(Answer(cfg))
         m.submodules.writer = writer = Writer(MEMORY_ADDRESS_WIDTH, cfg.memory_width)
@@ -101,7 +120,11 @@ class Batch(wiring.Component):
             steps.load.eq(self.load),
             steps.batch.eq(self.batch),
             self.busy.eq(steps.busy),
-            self.reading.eq(steps.reading),
+            self.reading.eq(steps.reading | mover.reading),
+            mover.layer.eq(self.layer),
+            mover.picture.eq(steps.source),
+            mover.start.eq(self.move),
+            self.moved.eq(mover.done),
 
             words.words.eq(self.order.source_words),
             self.words.payload.eq(words.o.p.data),
@@ -125,17 +148,32 @@ class Batch(wiring.Component):
 
             writer.discard.eq(self.end),
             steps.written.eq(writer.done),
+            mover.written.eq(writer.done),
 
             self.done.eq(steps.done),
             self.failed.eq(steps.failed | writer.error),
             self.code.eq(Mux(writer.error, ErrorCode.MEMORY, steps.code)),
             self.detail.eq(Mux(writer.error, writer.error_address, steps.detail)),
         ]
-        wiring.connect(m, steps.reads, wiring.flipped(self.reads))
-        wiring.connect(m, wiring.flipped(self.beats), words.i)
-        wiring.connect(m, steps.writes, writer.to)
-        wiring.connect(m, answer.o, writer.i)
-        wiring.connect(m, writer.bus, wiring.flipped(self.bus))
+        # Nothing is loaded, and no answer written, while a network runs.
+        for sink, its, movers in ((flipped(self.reads), steps.reads, mover.reads),
+                                    (writer.to, steps.writes, mover.writes), (writer.i, answer.o, mover.o)):
+            m.d.comb += [
+                sink.valid.eq(its.valid | movers.valid),
+                Value.cast(sink.payload).eq(Mux(its.valid, Value.cast(its.payload), Value.cast(movers.payload))),
+                its.ready.eq(sink.ready),
+                movers.ready.eq(sink.ready),
+            ]
+        m.d.comb += [
+            words.i.payload.eq(self.beats.payload),
+            mover.beats.payload.eq(self.beats.payload),
+            words.i.valid.eq(self.beats.valid & ~mover.reading),
+            mover.beats.valid.eq(self.beats.valid & mover.reading),
+            self.beats.ready.eq(Mux(mover.reading, mover.beats.ready, words.i.ready)),
+        ]
+        for name in ("spikes", "states", "bring_spikes", "bring_states"):
+            wiring.connect(m, getattr(mover, name), flipped(getattr(self, name)))
+        wiring.connect(m, writer.bus, flipped(self.bus))
 
         with m.If(writer.done):
             m.d.sync += self.pictures_done.eq(self.pictures_done + 1)

@@ -10,13 +10,13 @@ from model.config import CORNERS, LANES, SILENT, WORD_WIDTH, ProcessorConfig
 from .drain import Drain, Parameters
 from .exit import Logit
 from .fire import Fire
-from .layouts import Charges, Descriptor, SpikeWord, walker_shift
+from .layouts import Charges, Descriptor, SpikeRow, SpikeWord, walker_shift
 from .picker import Picker
 from .pool import Pool
 from .readout import Readout
 from .seen import Seen
 from .spike_store import SpikeStore
-from .store import ADDRESS_WIDTH, Store, WriteSignature
+from .store import ADDRESS_WIDTH, ReadSignature, Store, WriteSignature
 from .tile import Tile, WeightRow
 from .walker import GroupCount, Walker
 
@@ -68,6 +68,8 @@ class Core(wiring.Component):
         that cycle, and is written in the one after. A readout has its last logit instead.
     load_spikes, load_parameters, load_rows : In(WriteSignature)
         Only when idle; but for rows of column groups from the memory. One ``load_rows`` per tile.
+    load_states : In(WriteSignature), move_spikes, move_states : In(ReadSignature)
+        Only while no layer runs; with a memory only.
     begin : In(1)
         High in the cycle in which a run begins.
     groups_came : In(2)
@@ -94,6 +96,9 @@ class Core(wiring.Component):
             "load_spikes": In(WriteSignature(SpikeWord)),
             "load_parameters": In(WriteSignature(Parameters(cfg))),
             "load_rows": In(WriteSignature(WeightRow(cfg))).array(cfg.tiles),
+            **({"load_states": In(WriteSignature(Charges(cfg, cfg.encoders))),
+                "move_spikes": In(ReadSignature(SpikeRow(cfg))),
+                "move_states": In(ReadSignature(Charges(cfg, cfg.encoders)))} if cfg.memory_width else {}),
             "begin": In(1),
             "groups_came": In(GroupCount),
             "group_released": Out(1),
@@ -215,6 +220,13 @@ class Core(wiring.Component):
             self.drained.eq(fired & fire.o.p.place.last & ~layer.readout),
         ]
         if cfg.memory_width:
+            for read, move in ((spikes.reads[0], self.move_spikes), (states.read, self.move_states)):
+                m.d.comb += move.data.eq(read.data)
+                with m.If(move.enable):
+                    m.d.comb += [read.address.eq(move.address), read.enable.eq(1)]
+            with m.If(self.load_states.enable):
+                m.d.comb += [states.write.address.eq(self.load_states.address),
+                             states.write.data.eq(self.load_states.data), states.write.enable.eq(1)]
             m.submodules.seen = seen = Seen(cfg)
             m.d.comb += [
                 seen.word.eq(pool.o.payload),

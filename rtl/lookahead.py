@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from model.config import ProcessorConfig
+from model.config import ProcessorConfig, Way
 
 from .layouts import Descriptor, legal_rows
 from .prefetch import Streamed
@@ -17,8 +17,9 @@ class Lookahead(wiring.Component):
     """Name every layer whose weights come from the memory, in the order in which the sequencer will run them.
 
     A layer takes a cycle, and as long as ``o`` stalls. One that is fetched by spikes waits until it runs, since only
-    then all spikes of its source are there. A layer that the mask leaves out, or that recalls its charge, needs no
-    weights; nor does one that cannot have any, which the sequencer refuses.
+    then all spikes of its source are there. What is behind words that are brought waits until they are there, since
+    they come through the same reader. A layer that the mask leaves out, or that recalls its charge, needs no weights;
+    nor does one that cannot have any, which the sequencer refuses.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ class Lookahead(wiring.Component):
         A layer, and its descriptor, in the same cycle.
     running : In(1), runs_index : In(range(cfg.layers)), runs_timestep : In(range(cfg.timesteps + 1))
         What the sequencer runs.
+    moved : In(1)
+        High in the cycle in which words that move are where they belong.
     o : Out(stream.Signature(Streamed()))
     """
 
@@ -47,6 +50,7 @@ class Lookahead(wiring.Component):
             "running": In(1),
             "runs_index": In(range(cfg.layers)),
             "runs_timestep": In(range(cfg.timesteps + 1)),
+            "moved": In(1),
             "o": Out(stream.Signature(Streamed())),
         })
 
@@ -60,8 +64,11 @@ class Lookahead(wiring.Component):
         now, before = Signal(cfg.timesteps), Signal(cfg.timesteps)
         recalls = layer.recall & (layer.mask & before).any()
         legal = legal_rows(layer, cfg) & (1 << layer.walker_shift <= cfg.walkers)
-        needed = layer.streamed & (layer.mask & now).any() & ~recalls & legal
+        active = (layer.mask & now).any()
+        needed = layer.streamed & active & ~recalls & legal
         reached = self.running & (self.runs_index == self.index) & (self.runs_timestep == timestep)
+
+        waits = (layer.way == Way.BRING) & active & ~(reached & self.moved)
 
         m.d.comb += [
             streamed.base.eq(layer.weight_base),
@@ -77,7 +84,7 @@ class Lookahead(wiring.Component):
             streamed.seen.eq(layer.input_seen),
             self.o.valid.eq(going & needed & (reached | ~layer.by_spikes)),
         ]
-        with m.If(going & (~needed | (self.o.valid & self.o.ready))):
+        with m.If(going & ~waits & (~needed | (self.o.valid & self.o.ready))):
             m.d.sync += self.index.eq(self.index + 1)
             with m.If(self.index + 1 == self.run.layers):
                 m.d.sync += [

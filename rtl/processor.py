@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Out
 from amaranth.utils import bits_for
 
 from model.answer import ANSWER, HARDWARE_COUNTERS
-from model.config import MEMORY_ADDRESS_WIDTH, ProcessorConfig, Target
+from model.config import MEMORY_ADDRESS_WIDTH, ProcessorConfig, Target, Way
 from model.descriptor import DESCRIPTOR_WORDS
 from model.tables import SCALE_WIDTH
 
@@ -123,6 +123,7 @@ class Processor(wiring.Component):
             busy = running | batch.busy
             self.connect_supply(m, supply, sequencer, descriptors, core, failed)
             self.connect_batch(m, batch, registers, supply, loader, busy, failed)
+            self.connect_moves(m, batch, sequencer, core)
         m.d.comb += [
             registers.load.ready.eq(1),
         ]
@@ -144,12 +145,12 @@ class Processor(wiring.Component):
             sequencer.run.rule.eq(registers.exit_rule),
             sequencer.run.threshold.eq(registers.exit_threshold),
             sequencer.start.eq(start),
-            sequencer.drained.eq(core.drained),
+            sequencer.drained.eq(core.drained | batch.moved if batch else core.drained),
 
             core.layer.eq(sequencer.layer),
             core.silent.eq(sequencer.silent),
             core.fresh.eq(sequencer.fresh),
-            core.start.eq(sequencer.layer_start),
+            core.start.eq(sequencer.layer_start & (sequencer.layer.way == Way.NONE)),
 
             scales.read.address.eq(sequencer.timestep - 1),
             scales.read.enable.eq(sequencer.timestep != 0),
@@ -230,6 +231,7 @@ class Processor(wiring.Component):
             supply.running.eq(sequencer.busy),
             supply.runs_index.eq(sequencer.layer_index),
             supply.runs_timestep.eq(sequencer.timestep),
+            supply.moved.eq(sequencer.drained),
 
             core.begin.eq(sequencer.begin),
             core.groups_came.eq(supply.groups_came),
@@ -262,6 +264,22 @@ class Processor(wiring.Component):
         wiring.connect(m, batch.reads, supply.lent_runs)
         wiring.connect(m, supply.lent_beats, batch.beats)
         self.connect_bus(m, "m_axi", batch.bus)
+
+    def connect_moves(self, m, batch, sequencer, core):
+        """Words of the stores that move to and from the memory while a network runs."""
+        m.d.comb += [
+            batch.layer.eq(sequencer.layer),
+            batch.move.eq(sequencer.layer_start & (sequencer.layer.way != Way.NONE)),
+        ]
+        wiring.connect(m, batch.spikes, core.move_spikes)
+        wiring.connect(m, batch.states, core.move_states)
+        wiring.connect(m, batch.bring_states, core.load_states)
+        with m.If(batch.bring_spikes.enable):
+            m.d.comb += [
+                core.load_spikes.address.eq(batch.bring_spikes.address),
+                core.load_spikes.data.eq(batch.bring_spikes.data),
+                core.load_spikes.enable.eq(1),
+            ]
 
     def connect_answer(self, m, batch, registers, exit_unit, signature, answered):
         """What a batch writes into the memory when a run has ``answered``; the host reads the same meanwhile."""

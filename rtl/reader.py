@@ -5,13 +5,13 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from model.config import BURST_BEATS
+
 from .axi import INCREMENTING, NORMAL, AxiReadSignature, Response
 from .buffer import Buffer
 
-__all__ = ["BURST_BEATS", "OUTSTANDING", "Run", "Beat", "Reader"]
+__all__ = ["OUTSTANDING", "Run", "Beat", "Reader"]
 
-# A burst ends where the address is a multiple of so many beats: so it crosses no 4096 bytes, which AXI4 forbids.
-BURST_BEATS = 16
 # Bursts whose data has not come yet. The more, the longer a latency they hide.
 OUTSTANDING = 16
 

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from model.config import GRAINS, LANES, ProcessorConfig, Reset, Rule
+from model.config import GRAINS, LANES, ProcessorConfig, Reset, Rule, Way
 from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS
 
 from .exit import ENTROPY_WIDTH, Verdict
@@ -72,7 +72,7 @@ class Sequencer(wiring.Component):
     layer_start : Out(1)
         High for one cycle to begin a layer, be its descriptor legal or ``failed`` high in the same cycle.
     drained : In(1)
-        A layer that is no readout ends: see :class:`~rtl.core.Core`.
+        A layer that is no readout ends, see :class:`~rtl.core.Core`, or a move does, see :class:`~rtl.mover.Mover`.
     verdict : In(stream.Signature(Verdict(cfg)))
         Ends a readout.
     timestep : Out(range(cfg.timesteps + 1))
@@ -222,7 +222,9 @@ class Sequencer(wiring.Component):
         """
         cfg, layer = self.cfg, self.next_layer
         grain_shifts = len(GRAINS)
-        checks = [(name, layer[name] == 0) for name in COUNTS] + [
+        moves = layer.way != Way.NONE
+        checks = [(name, ~moves & (layer[name] == 0)) for name in COUNTS] + [
+            ("way", layer.way > (max(Way) if cfg.memory_width else Way.NONE)),
             ("reset", layer.reset > max(Reset)),
             ("weight_shift", layer.weight_shift >= grain_shifts),
             ("input_shift", layer.input_shift >= grain_shifts),
@@ -235,7 +237,7 @@ class Sequencer(wiring.Component):
             ("readout", layer.readout != next_last),
             ("walker_shift", (1 << layer.walker_shift) > cfg.walkers),
             # Every walker has a pooling window on the first line.
-            ("walker_shift", (1 << layer.walker_shift) > layer.output_width),
+            ("walker_shift", ~moves & ((1 << layer.walker_shift) > layer.output_width)),
             ("output_pixels", layer.readout & (layer.output_pixels != 1)),
             ("pool", layer.readout & (layer.pool != 1)),
             ("output_channels", layer.readout & (layer.output_channels != self.run.classes)),
@@ -243,7 +245,8 @@ class Sequencer(wiring.Component):
         if cfg.memory_width:
             checks += [
                 ("group_rows", layer.streamed & ~legal_rows(layer, cfg)),
-                ("weight_base", layer.streamed & ~legal_base(layer, cfg)),
+                ("group_rows", moves & (layer.group_rows == 0)),
+                ("weight_base", (layer.streamed | moves) & ~legal_base(layer, cfg)),
                 # Whole words of the channels of a layer that spiked, at every tap.
                 ("by_spikes", layer.by_spikes & ((layer.source == 0) | (layer.input_channels % LANES != 0)
                                                  | (layer.group_rows % LANES != 0))),

@@ -51,6 +51,8 @@ class Steps(wiring.Component):
     busy : Out(1)
     reads : Out(stream.Signature(Run))
         What is to be read.
+    source : Out
+        Beat of the memory from which words are loaded next, or were for the run that goes on.
     reading : Out(1)
         From the offer of a read until its last word has come.
     loaded : In(1)
@@ -87,6 +89,7 @@ class Steps(wiring.Component):
             "batch": In(1),
             "busy": Out(1),
             "reads": Out(stream.Signature(run)),
+            "source": Out(run["address"].shape),
             "reading": Out(1),
             "loaded": In(1),
             "loading": In(1),
@@ -119,6 +122,7 @@ class Steps(wiring.Component):
         pictures_left, is_batch = Signal.like(order.batch_pictures), Signal()
         m.d.comb += [
             reads.address.eq(source),
+            self.source.eq(source),
             reads.beats.eq(beats(order.source_words)),
             writes.address.eq(answers),
             writes.beats.eq(beats(ANSWER_WORDS + self.classes + self.layers)),

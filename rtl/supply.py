@@ -34,7 +34,8 @@ class Supply(wiring.Component):
 
     Members
     -------
-    run : In(Run()), index : Out, layer : In(Descriptor), running : In(1), runs_index : In, runs_timestep : In
+    run : In(Run()), index : Out, layer : In(Descriptor), running : In(1), runs_index : In, runs_timestep : In,
+    moved : In(1)
         See :class:`~rtl.lookahead.Lookahead`.
     begin : In(1)
         High in the cycle in which a run begins. Not while ``busy``.
@@ -50,7 +51,8 @@ class Supply(wiring.Component):
         See :class:`~rtl.seen.Seen`.
     writes : Out(WriteSignature(WeightRow(cfg))).array(cfg.tiles)
     lent : In(1)
-        The reader takes runs from ``lent_runs`` and gives their beats to ``lent_beats``. Not during a run.
+        The reader takes runs from ``lent_runs`` and gives their beats to ``lent_beats``. During a run, only while
+        nothing else is on its way.
     lent_runs : In(stream.Signature(Run)), lent_beats : Out(stream.Signature(Beat(cfg.memory_width)))
         See :class:`~rtl.reader.Reader`.
     bus : Out(AxiReadSignature)
@@ -67,6 +69,7 @@ class Supply(wiring.Component):
             "running": In(1),
             "runs_index": In(range(cfg.layers)),
             "runs_timestep": In(range(cfg.timesteps + 1)),
+            "moved": In(1),
             "begin": In(1),
             "end": In(1),
             "busy": Out(1),
@@ -107,6 +110,7 @@ class Supply(wiring.Component):
             lookahead.running.eq(self.running),
             lookahead.runs_index.eq(self.runs_index),
             lookahead.runs_timestep.eq(self.runs_timestep),
+            lookahead.moved.eq(self.moved),
 
             prefetch.released.eq(self.group_released),
             self.seen_address.eq(prefetch.seen_address),

@@ -111,7 +111,7 @@ class Pixels(wiring.Component):
         ]
         first_pixel = [
             window.eq(self.number), ox.eq(self.number), px.eq(0), py.eq(0),
-            window_y.eq(-layer.padding), y.eq(-layer.padding),
+            window_y.eq(-layer.padding_above), y.eq(-layer.padding_above),
             window_x.eq(left), x.eq(left),
         ]
         with m.If(self.o.ready & self.o.valid):

@@ -5,8 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from model.config import BURST_BEATS
+
 from .axi import INCREMENTING, NORMAL, AxiWriteSignature, Response
-from .reader import BURST_BEATS, Run
+from .reader import Run
 
 __all__ = ["Writer"]
 

@@ -5,7 +5,7 @@ import pytest
 from cosim.bench_batch import PICTURES, answered, orders, silent
 from cosim.bench_supply import chosen
 from cosim.lockstep import expected_result, first_difference
-from cosim.memory import BEATS, SYSTEM, system
+from cosim.memory import BEATS, SYSTEM, filled, system
 from cosim.simulator import Simulation
 from cosim.soak import STREAMING, streaming_seeds
 from model import processor
@@ -22,7 +22,7 @@ def test_batches_are_answered_in_the_memory_and_an_error_leaves_nothing_behind(n
     seeds = list(islice(streaming_seeds(cfg), NETWORKS))
     batches = orders(seeds, cfg)
     content, result = tmp_path / "content", tmp_path / "result"
-    content.write_bytes(b"".join(batch.content.ljust(batch.end - batch.first, b"\0") for batch in batches))
+    content.write_bytes(filled(batches))
     passed = Simulation(system(cfg), SYSTEM).run(
         "cosim.bench_batch", tmp_path, parameters={"cfg": STREAMING[name], "seeds": seeds},
         plusargs=[f"+memory={content}", f"+result={result}", f"+silent={silent(batches)}", *jitter])

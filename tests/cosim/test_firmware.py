@@ -147,8 +147,8 @@ def test_the_processor_forgives_every_error_that_the_driver_reports(ttfs, cfg, t
 
 @pytest.mark.parametrize("arguments, message", [
     (["--images", "0"], "--images must be between 1 and 360, not 0"),
-    (["fashion-lif", "--images", "2"], "network fashion-lif is too large: it needs spike_words = 2744, the processor "
-                                       "has 512")])
+    (["fashion-lif", "--images", "2"], "network fashion-lif is too large: it needs state_words = 39941, the processor "
+                                       "has 2048")])
 def test_a_mistake_is_one_sentence(arguments, message, tmp_path, capsys):
     assert main(["firmware", *arguments, "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"error: {message}\n"

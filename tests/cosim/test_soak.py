@@ -29,6 +29,7 @@ def asked(monkeypatch, tmp_path):
     # Amaranth warns of components that are never exported.
     monkeypatch.setattr(soak, "Processor", lambda cfg: cfg)
     monkeypatch.setattr(soak, "STREAMING", {})
+    monkeypatch.setattr(soak, "MOVING", {})
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(Remembers, "asked", [])
     return Remembers.asked
@@ -60,4 +61,10 @@ def test_nothing_to_run_is_one_sentence(asked, option, said, capsys):
 def test_networks_that_are_streamed_come_in_the_order_of_their_seeds():
     cfg = soak.ProcessorConfig(**soak.STREAMING["64 bits"])
     seeds = list(islice(soak.streaming_seeds(cfg), 3))
+    assert seeds == sorted(set(seeds))
+
+
+def test_networks_whose_words_move_come_in_the_order_of_their_seeds():
+    cfg = soak.ProcessorConfig(**soak.MOVING["bands"])
+    seeds = list(islice(soak.moving_seeds(cfg), 3))
     assert seeds == sorted(set(seeds))

@@ -421,6 +421,18 @@ TEST(a_self_test_names_the_first_layer_that_differs)
     GIVES(FIRSTLIGHT_TIMEOUT, firstlight_self_test(&processor, &picture, signatures));
 }
 
+TEST(an_image_whose_pictures_stay_in_the_memory_is_refused)
+{
+    /* Of the first section, that of the descriptors. */
+    enum { FIRST_DESCRIPTOR = 19 + 3, PICTURE = 1 << 28 };
+    begin_memory(1 << 14);
+    CHECK((image[FIRST_DESCRIPTOR - 3] & 0xFF) == 0);
+    image[FIRST_DESCRIPTOR] |= PICTURE;
+    GIVES(FIRSTLIGHT_PICTURE_STAYS, firstlight_load_image(&processor, image));
+    GIVES(FIRSTLIGHT_PICTURE_STAYS, firstlight_store_image(&processor, image, 0));
+    CHECK(fake.loaded_words == 0 && fake.loads == 0 && !processor.image);
+}
+
 TEST(weights_in_a_memory_need_one)
 {
     begin_memory(1 << 14);
@@ -637,6 +649,7 @@ static const struct { const char *name; void (*run)(void); } tests[] = {
     T(budget_exit_rule_and_cycle_limit_are_written),
     T(a_policy_sets_the_budget_and_its_cycles_count),
     T(a_self_test_names_the_first_layer_that_differs),
+    T(an_image_whose_pictures_stay_in_the_memory_is_refused),
     T(weights_in_a_memory_need_one),
     T(weights_that_stay_in_the_tiles_need_no_memory),
     T(a_memory_has_to_begin_at_a_beat),

@@ -18,7 +18,7 @@ from model import datasets, processor
 from model.answer import HARDWARE_COUNTERS, Answer
 from model.batch import laid_out
 from model.compiler import compile
-from model.config import NO_SYNAPSE, SILENT, ProcessorConfig, preset
+from model.config import BURST_BEATS, NO_SYNAPSE, SILENT, ProcessorConfig, preset
 from model.convert import convert
 from model.encode import picture_codes
 from model.image import picture
@@ -78,7 +78,7 @@ def test_fake_processor(driver, name):
 
 
 def test_every_error_is_provoked_by_one_of_them(driver):
-    assert len(TESTS) == 31
+    assert len(TESTS) == 32
     run(*driver)
 
 
@@ -143,7 +143,7 @@ def answers_of(network, codes, cfg):
 @pytest.mark.parametrize("name", STREAMING)
 def test_image_pictures_and_answers_lie_in_a_memory_as_the_model_lays_them_out(tmp_path, name):
     program, cfg, checked = build(tmp_path, "stored.c"), ProcessorConfig(**STREAMING[name]), 0
-    address, offset = 1 << 31, 5 * cfg.beat_bytes
+    address, offset = 1 << 31, 5 * BURST_BEATS * cfg.beat_bytes
     image, codes, written = (tmp_path / file for file in ("image", "codes", "answers"))
     for case in map(chosen, islice(streaming_seeds(cfg), 4)):
         batch = laid_out(compile(case.network, cfg), case.codes.numpy(), address + offset)

@@ -114,7 +114,7 @@ def test_weights_for_a_memory_are_refused_and_an_image_without_any_is_not(image)
     processor = Processor(Pynq(fake))
     image = replace(image, memory_width=64)
     weights = Section(target=Target.MEMORY, address=0, entries=np.zeros((5, 2), np.uint32))
-    with pytest.raises(ImageError, match="^the image of digits-lif has 40 bytes of weights for a memory, which this "
+    with pytest.raises(ImageError, match="^the image of digits-lif has 40 bytes for a memory, which this "
                                          "driver does not fill$"):
         processor.load(replace(image, sections=(*image.sections, weights)))
     assert fake.loaded == []

@@ -5,7 +5,7 @@ import torch
 from cosim.random_networks import seeded
 from model.batch import laid_out
 from model.compiler import compile
-from model.config import ProcessorConfig
+from model.config import ProcessorConfig, whole_bursts
 from model.image import picture
 
 FIELDS = {"columns": 16, "encoders": 8, "rows": 8192, "spike_words": 2048, "classes": 64}
@@ -21,7 +21,7 @@ def image(width):
 @pytest.mark.parametrize("first", [0, 1000])
 def test_everything_lies_where_the_batch_says_and_begins_with_a_beat(width, first):
     batch = laid_out(image(width), PICTURES, first)
-    assert batch.first == -(-first // (width // 8)) * (width // 8)
+    assert batch.first == whole_bursts(-(-first * 8 // width)) * width // 8
 
     def words(address, count):
         at = address - batch.first

@@ -52,7 +52,7 @@ def test_a_configuration_is_plain_json():
 
 @pytest.mark.parametrize("name, low, high", [
     ("tiles", 1, 64), ("rows", 2, 1 << 20), ("spike_words", 2, 1 << 20), ("state_words", 2, 1 << 20),
-    ("parameter_words", 2, 1 << 16), ("layers", 2, 64), ("classes", 2, 1024), ("timesteps", 2, 32)])
+    ("parameter_words", 2, 1 << 16), ("layers", 2, 255), ("classes", 2, 1024), ("timesteps", 2, 32)])
 def test_refuses_sizes_outside_their_limits(name, low, high):
     for value in (low, high):
         assert getattr(ProcessorConfig(**{name: value}), name) == value

@@ -69,7 +69,7 @@ def test_refuses_another_file():
 def test_refuses_another_version(image):
     words = words_of(image)
     words[1] = 1
-    with pytest.raises(ImageError, match="format version 1, this loader reads version 6"):
+    with pytest.raises(ImageError, match="format version 1, this loader reads version 7"):
         Image.from_bytes(sealed(words))
 
 

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from model.config import ProcessorConfig
+from model.config import ProcessorConfig, Way
 from model.descriptor import DESCRIPTOR
 from rtl.lookahead import Lookahead
 from tests.streams import holds, simulate
@@ -43,7 +43,10 @@ def named(layers, timesteps, *, stall=0, behind=3, begins=1):
                     ctx.set(dut.running, 1)
                     ctx.set(dut.runs_index, index)
                     ctx.set(dut.runs_timestep, timestep)
-                    await ctx.tick().repeat(behind)
+                    await ctx.tick().repeat(behind - 1)
+                    ctx.set(dut.moved, 1)
+                    await ctx.tick()
+                    ctx.set(dut.moved, 0)
             ctx.set(dut.running, 0)
             await ctx.tick().repeat(20)
 
@@ -88,6 +91,15 @@ def test_runs_ahead_of_the_sequencer_but_waits_for_layers_that_are_fetched_by_sp
     assert [fields for fields, _ in got] == [fields for fields, _ in expected(layers, 2)]
     # The third layer of a timestep is named while it runs, and what follows at once.
     assert [place for _, place in got] == [(1, 0)] * 2 + [(1, 2)] * 5 + [(2, 2)] * 3
+
+
+def test_nothing_behind_words_that_are_brought_is_named_before_they_are_there():
+    bring, put = ({"streamed": 0, "way": way} for way in (Way.BRING, Way.PUT))
+    layers = [descriptor(0), descriptor(1, **bring, mask=0b01), descriptor(2), descriptor(3, **put), descriptor(4)]
+    got = named(layers, 2, behind=12)
+    assert [fields for fields, _ in got] == [fields for fields, _ in expected(layers, 2)]
+    # When the move ends, which is left out in the second timestep.
+    assert [place for _, place in got] == [(1, 0)] + [(1, 2)] * 5
 
 
 @pytest.mark.parametrize("illegal", [{"group_rows": 0}, {"group_rows": CFG.rows + 1}, {"walker_shift": 2}],

@@ -3,8 +3,9 @@ from collections import deque
 
 import pytest
 
+from model.config import BURST_BEATS
 from rtl.axi import Response
-from rtl.reader import BURST_BEATS, OUTSTANDING, Reader
+from rtl.reader import OUTSTANDING, Reader
 from tests.streams import expect_nothing, holds, put, simulate, take
 
 WIDTH, BYTES = 64, 8

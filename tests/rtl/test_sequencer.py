@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.config import GRAINS, ProcessorConfig, Reset, Rule
+from model.config import GRAINS, ProcessorConfig, Reset, Rule, Way
 from model.descriptor import DESCRIPTOR, DESCRIPTOR_WORDS
 from rtl.registers import registers
 from rtl.sequencer import COUNTS, ErrorCode, Sequencer
@@ -236,6 +236,22 @@ def test_refuses_weights_that_cannot_come_from_the_memory(fields, blamed):
                                     {"streamed": 0, "group_rows": 0, "weight_base": 1 << 28}])
 def test_weights_that_can_come_from_the_memory_are_not_refused(fields):
     played = Played(network({}, STREAMED | fields), cfg=BUS)
+    assert (played.begun, played.done, played.failures) == (1, 1, [])
+
+
+MOVE = dict.fromkeys(WORDS, 0) | {"way": Way.BRING, "group_rows": 7, "mask": (1 << 32) - 1}
+
+
+@pytest.mark.parametrize("fields, cfg, blamed", [
+    ({"way": 3}, BUS, "way"), ({"group_rows": 0}, BUS, "group_rows"), ({"weight_base": 1 << 28}, BUS, "weight_base"),
+    ({}, CFG, "way"), ({"source": 1}, BUS, "source")])
+def test_refuses_words_that_cannot_move(fields, cfg, blamed):
+    assert refused([MOVE | fields, *network({}, {})], cfg=cfg)[2] == WORDS[blamed]
+
+
+@pytest.mark.parametrize("way", [Way.BRING, Way.PUT])
+def test_words_that_move_are_a_layer_of_their_own(way):
+    played = Played([MOVE | {"way": way}, *network({}, {})], RUN | {"layers": 3}, cfg=BUS)
     assert (played.begun, played.done, played.failures) == (1, 1, [])
 
 

@@ -33,6 +33,8 @@ class Shape:
     kernel_width: int = 3
     stride: int = 1
     padding: int = 1
+    # Lines of padding above that a band further down does not have.
+    skipped: int = 0
     pool: int = 1
     out: int = 5
     walkers: int = 1
@@ -43,7 +45,8 @@ class Shape:
 
     @property
     def output_height(self):
-        return ((self.height + 2 * self.padding - self.kernel_height) // self.stride + 1) // self.pool
+        padded = self.height + 2 * self.padding - self.skipped
+        return ((padded - self.kernel_height) // self.stride + 1) // self.pool
 
     @property
     def output_width(self):
@@ -61,6 +64,7 @@ class Shape:
                 "input_height": self.height, "input_width": self.width, "input_channels": self.channels,
                 "input_words": self.words, "kernel_height": self.kernel_height, "kernel_width": self.kernel_width,
                 "stride": self.stride, "padding": self.padding, "pool": self.pool,
+                "padding_above": self.padding - self.skipped,
                 "output_height": self.output_height, "output_width": self.output_width, "output_channels": self.out,
                 "input_base": INPUT_BASE, "row_base": ROW_BASE, "group_rows": self.group_rows}
 
@@ -74,6 +78,7 @@ def random_shape(seed):
                  kernel_height=kernel_height, kernel_width=kernel_width, stride=choose.randint(1, 3),
                  out=choose.choice([1, 16, 17, 32, 33, 50]),
                  padding=choose.randrange(min(kernel_height, kernel_width)))
+    shape["skipped"] = choose.randint(0, shape["padding"])
     return Shape(**shape, pool=choose.randint(1, min(3, Shape(**shape).output_height, Shape(**shape).output_width)))
 
 
@@ -113,7 +118,7 @@ def expected_walk(shape, stored, silent=False, number=0):
                         pixel = []
                         for ky in range(shape.kernel_height):
                             for kx in range(shape.kernel_width):
-                                y = (oy * shape.pool + py) * shape.stride + ky - shape.padding
+                                y = (oy * shape.pool + py) * shape.stride + ky - shape.padding + shape.skipped
                                 x = (ox * shape.pool + px) * shape.stride + kx - shape.padding
                                 if silent or not (0 <= y < shape.height and 0 <= x < shape.width):
                                     continue
@@ -202,7 +207,7 @@ def test_random_shapes_meet_every_kind_of_loop():
     assert {shape.stride for shape in shapes} == {1, 2, 3} and {shape.pool for shape in shapes} == {1, 2, 3}
     assert {-(-shape.channels // LANES) for shape in shapes} == {1, 2, 3}
     assert {shape.cfg for shape in shapes} == {*CFGS.values()}
-    assert sum(shape.padding > 0 for shape in shapes) > 5
+    assert sum(shape.padding > 0 for shape in shapes) > 5 and sum(shape.skipped > 0 for shape in shapes) > 2
     assert sum(shape.kernel_height != shape.kernel_width for shape in shapes) > 5
     assert {-(-shape.out // 16) for shape in shapes} == {1, 2, 3, 4}
 

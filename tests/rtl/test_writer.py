@@ -2,8 +2,8 @@ import random
 
 import pytest
 
+from model.config import BURST_BEATS
 from rtl.axi import Response
-from rtl.reader import BURST_BEATS
 from rtl.writer import Writer
 from tests.streams import idle, put, simulate
 
