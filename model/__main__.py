@@ -40,14 +40,16 @@ def train(args) -> None:
     names = args.names or [name for name, chosen in RECIPES.items() if chosen.dataset == "digits"]
     recipes = [recipe(name) for name in names]
     if args.epochs is not None:
-        recipes = [dataclasses.replace(chosen, epochs=args.epochs) for chosen in recipes]
+        recipes = [dataclasses.replace(chosen, epochs=args.epochs, again=0) for chosen in recipes]
     console = Console()
     for chosen in recipes:
         checkpoint = args.build / chosen.name / "checkpoint.pt"
         if args.fresh:
             checkpoint.unlink(missing_ok=True)
         start = trained.load(args.out / chosen.start_from) if chosen.start_from else None
-        network = train_one(Run(chosen, args.seed, start), load(chosen.dataset), checkpoint, args.out, console)
+        data = load(chosen.dataset)
+        run = Run(chosen, args.seed, start, data.train.images)
+        network = train_one(run, data, checkpoint, args.out, console)
         path = trained.save(rounded(network) if chosen.rounded else network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
         console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
@@ -59,7 +61,7 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, networks: Path, console
     if chosen.policy_of:
         target = trained.load(networks / chosen.policy_of)
         split = policy.task(target, split, chosen.penalty, chosen.hard)
-    name, epochs = run.recipe.name, run.recipe.epochs
+    name, epochs = run.recipe.name, run.recipe.all_epochs
     if run.resume(checkpoint):
         console.print(f"{name}: going on after epoch {run.epoch} of {checkpoint}")
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -121,6 +123,8 @@ def choose_layers(args) -> None:
     found = dataclasses.replace(found, header=header)
     if args.epochs:
         chosen = tuning(recipe(network.header.name), name, header.layers, args.epochs)
+        if args.operations is not None:
+            chosen = dataclasses.replace(chosen, operations=args.operations)
         run = Run(chosen, args.seed, found)
         found = train_one(run, data, args.build / name / "checkpoint.pt", args.network.parent, console)
     else:
@@ -217,6 +221,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=int, default=2000, metavar="N",
                          help="search on about so many pictures of the validation split (default: %(default)s)")
     command.add_argument("--epochs", type=int, default=0, help="of fine-tuning afterwards (default: %(default)s)")
+    command.add_argument("--operations", type=float, metavar="PRICE",
+                         help="of all synaptic operations while tuning; by default that of the old network's recipe")
     command.add_argument("--name", help="of the new network; by default, that of the old one with -layerwise")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--out", type=Path, default=Path("networks"), help="where the network goes")

@@ -19,6 +19,8 @@ from .winograd import TILE, WinogradConvolution
 __all__ = ["Stage", "fire", "FloatLayer", "Ran", "held", "FloatNetwork"]
 
 NORM_MOMENTUM = 0.1
+# Whose statistics a batch norm has that was folded.
+NORM_IMAGES = 1000
 # Keeps the slope of the square root finite where a neuron is silent.
 COUNT_EPSILON = 1e-4
 # Channels on both sides of a convolution from which on fewer multiplications pay for the transforms.
@@ -46,7 +48,11 @@ class Stage:
 
     @classmethod
     def at(cls, recipe: Recipe, progress: float) -> "Stage":
-        """The stage of ``recipe`` at ``progress``, from 0 to 1."""
+        """The stage of ``recipe`` at ``progress``, from 0 to 1; beyond, to 2, in the second round."""
+        if progress >= 1:
+            # The last epoch at least.
+            freeze_from = min(recipe.freeze_from, 1 - 1 / recipe.again)
+            return cls(freeze=progress - 1 >= freeze_from, levels=recipe.levels)
         return cls(progress >= recipe.clip_from, progress >= recipe.quantise_from, progress >= recipe.spike_from,
                    progress >= recipe.freeze_from, progress >= recipe.unroll_from, recipe.levels)
 
@@ -224,12 +230,17 @@ class FloatNetwork(nn.Module):
         network.begin(trained)
         return network
 
-    def begin(self, trained: Trained) -> None:
-        """Take over what ``trained`` computes; where its batch norm is folded, there is one that changes nothing."""
-        tensors = dict(trained.tensors)
+    def begin(self, trained: Trained, images: Tensor | None = None) -> None:
+        """Take over what ``trained`` computes.
+
+        Where its batch norm is folded, there is one again that changes nothing; with ``images``, (images, channels,
+        height, width), it has the statistics of the first of them, so that it can follow those of a batch.
+        """
+        tensors, folded = dict(trained.tensors), []
         for name, layer in self.layers.items():
             bias = tensors.get(f"{name}.bias")
             if layer.spec.batch_norm and bias is not None:
+                folded.append(layer)
                 del tensors[f"{name}.bias"]
                 tensors |= {f"{name}.norm_scale": torch.ones_like(bias), f"{name}.norm_shift": bias,
                             f"{name}.norm_mean": torch.zeros_like(bias),
@@ -237,6 +248,21 @@ class FloatNetwork(nn.Module):
         shapes = {name: value.shape for name, value in self.state_dict().items()}
         self.load_state_dict({f"layers.{name}": tensor.reshape(shapes[f"layers.{name}"])
                               for name, tensor in tensors.items()})
+        if folded and images is not None:
+            self._restore_norms(folded, images[:NORM_IMAGES])
+
+    @torch.no_grad()
+    def _restore_norms(self, folded: list[FloatLayer], images: Tensor) -> None:
+        """Give the batch norms of ``folded`` the statistics of ``images``; they change nothing, as before."""
+        coding, stage = self.header.input_coding, Stage()
+        maps = [decode(encode(images, coding), coding)[None], *self(images, stage).maps]
+        for layer, source in zip(self.layers.values(), self.sources):
+            if layer in folded:
+                variance, mean = torch.var_mean(layer.charge(maps[source].flatten(0, 1), stage), (0, 2, 3))
+                layer.norm_scale.copy_((variance + NORM_EPSILON).sqrt())
+                layer.norm_shift.add_(mean)
+                layer.norm_mean.copy_(mean)
+                layer.norm_variance.copy_(variance)
 
     def forward(self, images: Tensor, stage: Stage = Stage()) -> Ran:
         """Run all timesteps, one layer after the other.

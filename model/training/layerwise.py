@@ -2,9 +2,10 @@
 
 From a trained network, a greedy search on the validation split: again and again, that layer gives up a timestep, or
 slots of its window, where it loses least for the work it saves. In a timestep that it gave up, a layer repeats its
-last spikes.
+last spikes. The search is lazy (Minoux, 1978): of the moves, only those are tried again that looked best before.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,9 @@ __all__ = ["SLOTS", "Score", "score", "moves", "search"]
 
 # Slots that a window gives up at a time.
 SLOTS = 2
-BATCH = 256
+# What a move costs: loss for the work it saves; of two that cost the same, the one that saves more is better.
+UNTRIED, REFUSED = (-math.inf, 0.0), (math.inf, 0.0)
+BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,19 +99,24 @@ def search(trained: Trained, split: Split, lost: float,
         Called with every move that is made, in words, and its score.
     """
     whole = made = score(trained, split)
+    # By move: what it cost when it was last tried.
+    prices: dict[str, tuple[float, float]] = {}
     while True:
-        best = None
-        for words, header in moves(trained.header):
-            candidate = replace(trained, header=header)
+        left, least, best = dict(moves(trained.header)), REFUSED, None
+        while left:
+            words = min(left, key=lambda move: prices.get(move, UNTRIED))
+            if best and prices.get(words, UNTRIED) >= least:
+                break
+            candidate = replace(trained, header=left.pop(words))
             tried = score(candidate, split)
-            if tried.accuracy < whole.accuracy - lost:
-                continue
             saved, price = made.work(whole) - tried.work(whole), max(tried.loss - made.loss, 0)
-            if saved > 0 and (best is None or price * best[0] < best[1] * saved):
-                best = saved, price, words, candidate, tried
+            refused = saved <= 0 or tried.accuracy < whole.accuracy - lost
+            prices[words] = REFUSED if refused else (price / saved, -saved)
+            if prices[words] < least:
+                least, best = prices[words], (words, candidate, tried)
         if best is None:
             return trained
-        *_, words, trained, made = best
+        words, trained, made = best
         report(words, made)
 
 

@@ -42,9 +42,11 @@ class Run:
         The same seed gives the same network, on as many threads of the same machine.
     start : Trained, optional
         Begin with these weights instead of random ones.
+    images : Tensor, optional
+        For the statistics of batch norms that are folded in ``start``, see :meth:`FloatNetwork.begin`.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None):
+    def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None, images: Tensor | None = None):
         if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
             mallopt(TRIM_THRESHOLD, 2 * BYTES - 1)
             mallopt(MMAP_THRESHOLD, BYTES)
@@ -52,7 +54,7 @@ class Run:
         self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
         if start:
-            self.network.begin(start)
+            self.network.begin(start, images)
         self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.network.compile_layers()
@@ -67,14 +69,14 @@ class Run:
     def train_epoch(self, split: Split) -> float:
         """Go once through ``split`` in random order and return the mean loss."""
         recipe, total = self.recipe, 0.0
-        stage = Stage.at(recipe, self.epoch / recipe.epochs)
+        stage = Stage.at(recipe, progress_at(recipe, self.epoch))
         batches = torch.randperm(len(split), generator=self.generator).split(recipe.batch)
         if len(split) > recipe.batch:
             # Code is compiled for one size of batch.
             batches = [batch for batch in batches if len(batch) == recipe.batch]
         self.network.train()
         for index, batch in enumerate(batches):
-            progress = (self.epoch + index / len(batches)) / recipe.epochs
+            progress = progress_at(recipe, self.epoch + index / len(batches))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate(recipe, progress)
             images = augment(split.images[batch], recipe.shift, recipe.rotation, recipe.zoom, recipe.flip,
@@ -149,17 +151,24 @@ class Run:
             Called with the epochs done and the loss of the last one.
         """
         saved = time.monotonic()
-        while self.epoch < self.recipe.epochs:
+        while self.epoch < self.recipe.all_epochs:
             loss = self.train_epoch(split)
             report(self.epoch, loss)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS or self.epoch == self.recipe.epochs:
+            if time.monotonic() - saved > CHECKPOINT_SECONDS or self.epoch == self.recipe.all_epochs:
                 self.save(checkpoint)
                 saved = time.monotonic()
         return network(self.average)
 
 
+def progress_at(recipe: Recipe, epoch: float) -> float:
+    """How far a run is: from 0 to 1 in its first round, from there to 2 in its second."""
+    return epoch / recipe.epochs if epoch < recipe.epochs else 1 + (epoch - recipe.epochs) / recipe.again
+
+
 def rate(recipe: Recipe, progress: float) -> float:
-    """The rate at ``progress``, from 0 to 1: up along a line, down along a cosine."""
+    """The rate at ``progress``, from 0 to 1: up along a line, down along a cosine; in a second round, down again."""
+    if progress >= 1:
+        return recipe.again_rate * (1 + math.cos(math.pi * (progress - 1))) / 2
     if progress < recipe.warmup:
         return recipe.rate * progress / recipe.warmup
     return recipe.rate * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup))) / 2

@@ -76,10 +76,11 @@ def test_searches_until_no_move_is_left_that_accuracy_allows(name, validation):
 
 def test_the_command_searches_tunes_and_writes_a_network(tmp_path, capsys):
     command = ["layerwise", str(NETWORKS / "digits-lif"), "--lost", "2", "--images", "60", "--epochs", "1",
-               "--name", "saved", "--out", str(tmp_path), "--build", str(tmp_path / "build")]
+               "--operations", "0.25", "--name", "saved", "--out", str(tmp_path), "--build", str(tmp_path / "build")]
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert "as it is: " in shown and "conv1 without timestep" in shown and "saved: epoch 1 of 1" in shown
     written = load(tmp_path / "saved")
+    assert written.header.recipe["operations"] == 0.25
     assert written.header.name == "saved" and any(layer.active for layer in written.header.layers)
     assert not written.tensors["conv1.weight"].equal(load(NETWORKS / "digits-lif").tensors["conv1.weight"])

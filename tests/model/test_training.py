@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from model.__main__ import main
 from model.config import preset
-from model.convert import convert
+from model.convert import convert, rounded
 from model.datasets import load as load_dataset
 from model.encode import picture_codes
 from model.network import Coding
@@ -18,7 +18,7 @@ from model.training.augment import augment
 from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
 from model.training.measure import accuracies
 from model.training.recipes import RECIPES, Recipe, recipe
-from model.training.train import Run, header, rate
+from model.training.train import Run, header, progress_at, rate
 
 NETWORKS = Path(__file__).parents[2] / "networks"
 
@@ -106,6 +106,16 @@ def test_the_rate_rises_along_a_line_and_falls_along_a_cosine():
     assert rate(replace(SMALL, rate=2.0), 0) == 2
 
 
+def test_a_second_round_has_everything_from_its_start_and_a_rate_of_its_own():
+    chosen = replace(SMALL, again=4, again_rate=0.5, freeze_from=0.5)
+    progress = [progress_at(chosen, epoch) for epoch in (0, 2, 4, 5, 6, 7)]
+    assert progress == [0, 0.5, 1, 1.25, 1.5, 1.75]
+    assert [rate(chosen, each) for each in progress[2:]] == pytest.approx([0.5, 0.4268, 0.25, 0.0732], abs=1e-4)
+    assert [Stage.at(chosen, each) for each in progress[2:]] == [Stage(freeze=False)] * 2 + [Stage()] * 2
+    # The last epoch at least.
+    assert [Stage.at(replace(chosen, freeze_from=0.9), each).freeze for each in progress[4:]] == [False, True]
+
+
 def test_operations_weigh_each_map_by_its_fan_out():
     layers = (ConvSpec(name="conv1", channels=2, kernel=3, padding=1, pool=2),
               ConvSpec(name="conv2", channels=5, kernel=3, padding=1, stride=2),
@@ -159,8 +169,24 @@ def test_a_trained_network_is_the_integer_network(data, chosen, tmp_path):
     scale = 2 ** (integer.layers[-1].gain[0] / 4 - integer.numerics.fraction_width)
     count = torch.arange(1, integer.timesteps + 1)[:, None]
     distance = (observed.logits * scale / count - logits.transpose(0, 1)).abs()
-    # A spike may move by a slot where a sum is close to a threshold: magnitudes are truncated.
-    assert distance.median() < 0.01 * logits.std() and (distance < 0.5 * logits.std()).double().mean() > 0.999
+    # A spike may move by a slot where a sum is close to a threshold: magnitudes are truncated. Where there is a single
+    # slot, it comes or goes, and changes all timesteps behind it.
+    near = 0.999 if integer.timesteps == 1 else 0.995
+    assert distance.median() < 0.01 * logits.std() and (distance < 0.5 * logits.std()).double().mean() > near
+
+
+@pytest.mark.parametrize("chosen", [SMALL, replace(SMALL_LIF, layers=RESIDUAL)], ids=["ttfs", "residual"])
+def test_a_folded_batch_norm_follows_the_batch_again_and_changes_nothing(data, chosen, tmp_path):
+    trained = rounded(Run(chosen, seed=5).finish(data.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None))
+    images, stage = data.validation.images, Stage(freeze=False)
+    begun = Run(chosen, 5, trained, images)
+    for name, value in begun.network.layers["conv"].named_parameters():
+        assert value.isfinite().all() and (name != "norm_scale" or (value != 1).all())
+    with torch.no_grad():
+        expected = FloatNetwork.of(trained).eval()(images).logits
+        assert torch.allclose(begun.network.eval()(images).logits, expected, atol=1e-5)
+        followed = begun.network.train()(images, stage).logits
+    assert (followed - expected).abs().mean() < 0.01 * expected.std()
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(data, tmp_path):
@@ -169,7 +195,8 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(data, tmp
     assert same(made[0], made[1]) and not same(made[0], made[2])
 
 
-@pytest.mark.parametrize("chosen", [SMALL, SGD], ids=["adamw", "sgd"])
+@pytest.mark.parametrize("chosen", [SMALL, SGD, replace(SGD, epochs=1, again=3, again_rate=0.01)],
+                         ids=["adamw", "sgd", "second round"])
 def test_a_run_that_was_killed_ends_as_if_it_had_not_been(chosen, data, tmp_path):
     whole = Run(chosen, 7)
     expected = whole.finish(data.train, tmp_path / "whole.pt", lambda epoch, loss: None)
