@@ -83,10 +83,11 @@ def compare(session):
 
 @nox.session(name="compare-vgg16")
 def compare_vgg16(session):
-    """Run VGG-16 on 128 columns, its weights from a memory, 20 pictures of CIFAR-10 or --images; results/ (an hour)."""
+    """Run VGG-16, dense and sparse, weights from memories of 128 and 256 bits, 20 pictures each; results/ (hours)."""
     install(session, "cosim")
-    session.run("python", "-m", "cosim", "compare", "cifar10-vgg16-ttfs", "--config", "stream", "--images", "20",
-                "--record", *session.posargs)
+    for config in ("stream", "stream256"):
+        session.run("python", "-m", "cosim", "compare", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse",
+                    "--config", config, "--images", "20", "--record", *session.posargs)
 
 
 @nox.session(name="bench-cycles")
@@ -119,7 +120,7 @@ def train(session):
 
 @nox.session
 def soak(session):
-    """Run a thousand random networks on six processors, every number against the model; results/soak.json (an hour)."""
+    """A thousand random networks on seven processors, every number against the model: results/soak.json (an hour)."""
     install(session, "cosim")
     session.run("python", "-m", "cosim", "soak", *session.posargs)
 
@@ -129,6 +130,13 @@ def papers(session):
     """Run trained networks on whole test sets in the golden model; results/papers.md (an hour when all are new)."""
     install(session, "cosim")
     session.run("python", "-m", "cosim", "papers", *session.posargs)
+
+
+@nox.session
+def cost(session):
+    """Reckon what pictures cost, in published energies, on analog arrays, in our netlists; results/cost.md (hours)."""
+    install(session, "cosim,synthesis")
+    session.run("python", "-m", "cosim", "cost", *session.posargs)
 
 
 @nox.session

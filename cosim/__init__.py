@@ -9,6 +9,8 @@
 :mod:`cosim.workloads`    the networks and spikes that is measured on
 :mod:`cosim.speed`        how fast model and simulation are
 :mod:`cosim.performance`  tables and plots of these two
+:mod:`cosim.cost`         what pictures cost, a page with plots
+:mod:`cosim.gates`        our own netlists in standard cells, on a picture's spikes
 :mod:`cosim.simulated`    a processor in simulation, for :mod:`firmware.processor`
 :mod:`cosim.simulator`    builds exported Verilog with Verilator and runs a bench on it
 :mod:`cosim.streams`      drivers and monitors for the stream ports of a block

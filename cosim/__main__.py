@@ -13,7 +13,7 @@ from model.config import PRESETS
 from model.supply import Pace
 from model.trained import save
 
-from . import cycles, papers, performance, soak, sparsity, speed, streaming
+from . import cost, cycles, gates, papers, performance, soak, sparsity, speed, streaming
 from .compare import JOBS, NETWORKS, compare
 from .simulator import BenchError
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
                          help="load this file on the processor instead of the freshly compiled image")
     command.add_argument("--out", type=Path, default=Path("build/compare"), help="default: %(default)s")
     command.add_argument("--record", action="store_true",
-                         help="keep what each network came to in results/compare-NETWORK.json, too")
+                         help="keep what each network came to in results/compare-NETWORK-CONFIG.json, too")
     command.add_argument("--jobs", type=int, metavar="N", default=JOBS, help="processes (default: %(default)s)")
     command.add_argument("--cluster", metavar="ADDRESS",
                          help="run everything on the workers of this Dask scheduler, such as tcp://host:8786")
@@ -66,6 +66,14 @@ def parser() -> argparse.ArgumentParser:
                          help=f"of {', '.join(papers.NETWORKS)}; all that are trained by default")
     command.add_argument("--again", action="store_true", help="measure again what is on record, too")
     command.set_defaults(run=run_papers)
+    command = commands.add_parser("cost", help=cost.__doc__, description=cost.__doc__)
+    command.add_argument("parts", nargs="*", metavar="part",
+                         help=f"of {', '.join(cost.PARTS)}; all by default, the others stay as they are on record")
+    command.add_argument("--images", type=int, default=200, metavar="N",
+                         help="the first N pictures of each test split (default: %(default)s)")
+    command.add_argument("--blocks", nargs="+", choices=list(gates.BLOCKS), default=list(gates.BLOCKS),
+                         help="of the netlists, the tile among them (default: all)")
+    command.set_defaults(run=run_cost)
     command = commands.add_parser("sparsity", help=sparsity.__doc__, description=sparsity.__doc__)
     command.add_argument("network", nargs="?", default=sparsity.NETWORK, help="default: %(default)s")
     command.add_argument("--prices", type=float, nargs="+", default=sparsity.PRICES, metavar="PRICE",
@@ -130,6 +138,21 @@ def run_papers(args) -> bool:
     # Networks that were not asked for keep what is on record.
     figures = {name: (before | figures)[name] for name in papers.NETWORKS if name in before | figures}
     written = [record.write("papers", "nox -s papers", figures), *papers.write(figures)]
+    console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
+    return True
+
+
+def run_cost(args) -> bool:
+    """Measure what pictures cost, and write the page."""
+    torch.set_num_threads(1)
+    if unknown := sorted(set(args.parts) - cost.PARTS.keys()):
+        raise ValueError(f"there is no part called {unknown[0]!r}; there are {', '.join(cost.PARTS)}")
+    if "tile" not in args.blocks:
+        raise ValueError("--blocks must name the tile, which does the synaptic operations")
+    console = Console()
+    figures = cost.measure(args.parts or list(cost.PARTS), args.images, args.blocks, console)
+    command = " ".join(["nox -s cost", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
+    written = [record.write("cost", command, figures), *cost.write(figures)]
     console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
     return True
 

@@ -111,7 +111,7 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     out : Path
         Where results, page and logs go.
     recorded : bool
-        Keep what each network came to in ``results/compare-<network>.json``, too.
+        Keep what each network came to in ``results/compare-<network>-<config>.json``, too.
     jobs : int
         Processes of this machine.
     cluster : str, optional
@@ -178,7 +178,7 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     report.write(results, out)
     if recorded:
         for network in results.networks:
-            path = record.write(f"compare-{network.network}", _command(), _summary(results, network))
+            path = record.write(f"compare-{network.network}-{config}", _command(), _summary(results, network))
             console.print(f"wrote {path}", highlight=False)
     console.print(report.table(results))
     console.print(f"results and page: {out / 'results.json'}, {out / 'index.html'}", highlight=False)
@@ -207,6 +207,9 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
     loaded = {"image": _image(network, cfg, image_files)}
     if policy:
         loaded["policy_image"] = _image(policy, cfg, image_files)
+    if any(image.picture_stays for image in loaded.values()):
+        raise ValueError(f"the pictures of {name} are larger than the {cfg.spike_words} spike words of the processor, "
+                         f"and stay in the memory, where this comparison cannot bring them")
     if cfg.memory_width:
         moved, files["memory"] = laid(loaded.values())
         loaded = dict(zip(loaded, moved))

@@ -9,12 +9,14 @@ from matplotlib.ticker import PercentFormatter
 from rich.console import Console
 
 from model import record, trained
-from model.config import preset
+from model.config import PRESETS, preset
+from model.convert import convert
 from model.datasets import Dataset, load
 from model.page import BLUE, GREY, METADATA, ORANGE, STYLE, markdown, number
 from model.training.evaluate import CONSTANT_ENERGY, evaluate, evaluate_layers, evaluate_policy
+from model.training.measure import dense_operations
 
-__all__ = ["CONFIG", "NETWORKS", "measure", "write"]
+__all__ = ["CONFIG", "LOST", "NETWORKS", "measure", "loosest", "write"]
 
 CONFIG = "large"
 ROOT = Path(__file__).parents[1]
@@ -26,8 +28,8 @@ FAMILIES = {"ttfs": ("first spikes", BLUE), "lif": ("LIF, exit by entropy", ORAN
             "policy": ("LIF, timesteps named by a policy", "#c03050"), "layerwise": ("timesteps of each layer", GREY),
             "sparse": ("first spikes, sparse", "#17a2b8")}
 NETWORKS = ("mnist-ttfs", "fashion-ttfs", "fashion-lif", "fashion-if", "fashion-graded", "fashion-policy",
-            "fashion-layerwise", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse", "cifar10-lif", "cifar10-policy",
-            "cifar10-layerwise")
+            "fashion-layerwise", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse", "cifar10-ttfs", "cifar10-lif",
+            "cifar10-graded", "cifar10-policy", "cifar10-layerwise")
 # Networks whose layers have their own timesteps, and those they come from.
 LAYERWISE = {"fashion-layerwise": "fashion-lif", "cifar10-layerwise": "cifar10-lif"}
 # Share of right answers that stopping early may cost on the validation split.
@@ -81,7 +83,8 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     -------
     dict
         By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``,
-        ``validation``, and the ``mark`` of the file; ``untuned``, see :func:`~model.training.evaluate.evaluate_layers`.
+        ``validation``, ``dense``, see :func:`~model.training.measure.dense_operations`, and the ``mark`` of the file;
+        ``untuned``, see :func:`~model.training.evaluate.evaluate_layers`.
 
     Raises
     ------
@@ -99,8 +102,9 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         header = network.header
         others = [trained.load(path.parent / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
         mark = [[each.header.sha256, each.header.exit.model_dump(mode="json")] for each in (network, *others)]
+        dense = dense_operations(convert(network))
         if not again and known.get(name, {}).get("mark") == mark:
-            figures[name] = known[name]
+            figures[name] = known[name] | {"dense": dense}
             continue
         console.print(f"{name}: running the test set of {DATASETS[header.dataset]}")
         data = loaded.setdefault(header.dataset, load(header.dataset))
@@ -111,8 +115,22 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         if name in LAYERWISE:
             worth["untuned"] = evaluate_layers(network, *others, data, cfg)
         figures[name] = {"mark": mark, "dataset": header.dataset, "timesteps": header.timesteps,
-                         "slots": header.coding.window, "validation": header.validation_accuracy, **worth}
+                         "slots": header.coding.window, "validation": header.validation_accuracy, "dense": dense,
+                         **worth}
     return figures
+
+
+def loosest(figure: dict, rule: str) -> dict | None:
+    """Where ``rule`` stops earliest on average and loses no more of the validation accuracy than :data:`LOST`.
+
+    Returns
+    -------
+    dict or None
+        One of the ``thresholds`` of ``figure``, see :func:`measure`; None if there is none.
+    """
+    allowed = [worth for worth in figure.get("thresholds", {}).get(rule, [])
+               if worth["validation"] >= figure["validation"][-1] - LOST]
+    return min(allowed, key=lambda worth: worth["timesteps"], default=None)
 
 
 def write(figures: dict) -> list[Path]:
@@ -147,6 +165,11 @@ Verilog was held against it, and agreed in every number. Validation splits chose
 The cheapest point of every family that is at least as accurate as the best of the worst family.
 
 {_families(figures)}
+## Fewer spikes
+
+Networks of one timestep: synaptic operations as a share of those that a picture takes if every neuron spikes.
+
+{_sparsity(figures)}
 ## Stopping early
 
 Energy-delay: the mean product of a picture's cycles and its energy, which is {CONSTANT_ENERGY} timesteps' more than
@@ -177,11 +200,13 @@ def _busy(worth: dict) -> str:
 
 
 def _agreed(name: str) -> str:
-    compared = record.read(f"compare-{name}")
-    if compared is None:
-        return "-"
-    equal = min(agreement["equal"] for agreement in compared["agreement"].values())
-    return f"{number(equal)} of {number(compared['images'])}"
+    """On how many pictures every number agreed, for each processor that was compared."""
+    found = []
+    for config in PRESETS:
+        if compared := record.read(f"compare-{name}-{config}"):
+            equal = min(agreement["equal"] for agreement in compared["agreement"].values())
+            found.append(f"{number(equal)} of {number(compared['images'])} (`{config}`)")
+    return ", ".join(found) or "-"
 
 
 def _claims(figures: dict) -> str:
@@ -203,10 +228,9 @@ def _exits(figures: dict) -> str:
     """Accuracy and timesteps by every rule, at the loosest threshold that validation allows."""
     rows = []
     for name, figure in figures.items():
-        for rule, found in figure.get("thresholds", {}).items():
+        for rule in figure.get("thresholds", {}):
             full = figure["after"][-1]
-            allowed = [worth for worth in found if worth["validation"] >= figure["validation"][-1] - LOST]
-            chosen = min(allowed, key=lambda worth: worth["timesteps"], default=full)
+            chosen = loosest(figure, rule) or full
             rows.append([f"`{name}`", rule, f"{full['accuracy']:.2%}", f"{chosen['accuracy']:.2%}",
                          f"{chosen['timesteps']:.2f}", f"{full['cycles'] / chosen['cycles']:.2f}",
                          f"{chosen['energy_delay'] / full['energy_delay'] - 1:+.1%}"])
@@ -232,6 +256,14 @@ def _families(figures: dict) -> str:
             rows.append([title, f"`{name}`", f"{cheapest['accuracy']:.2%}", f"{cheapest['timesteps']:.2f}",
                          number(cheapest["synaptic_operations"]), number(cheapest["cycles"])])
     return markdown(["dataset", "network", "accuracy", "timesteps", "synaptic operations", "cycles"], rows)
+
+
+def _sparsity(figures: dict) -> str:
+    rows = [[f"`{name}`", figure["slots"], f"{figure['chosen']['accuracy']:.2%}",
+             number(figure["chosen"]["synaptic_operations"]), number(figure["dense"]),
+             f"{figure['chosen']['synaptic_operations'] / figure['dense']:.1%}"]
+            for name, figure in figures.items() if figure["timesteps"] == 1 and "policy" not in figure]
+    return markdown(["network", "slots", "accuracy", "synaptic operations", "if every neuron spikes", "share"], rows)
 
 
 def _layers(figures: dict) -> str:

@@ -126,7 +126,7 @@ def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
     assert [picture["cycles"] for picture in network["pictures"]] == (
         sum(decision.cycles["cycles"].sum(1) for decision in decisions).tolist())
     assert (network["network"], network["exit_rule"]) == ("digits-policy", "policy")
-    kept = record.read("compare-digits-policy")
+    kept = record.read("compare-digits-policy-tiny")
     assert kept["agreement"]["cycles"] == {"equal": 12, "of": 12} and "pictures" not in kept
 
 

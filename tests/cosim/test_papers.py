@@ -33,6 +33,8 @@ def test_the_page_shows_every_trained_network_and_its_plots(results, capsys):
     cheapest = {name: re.search(rf"\| digits \| `{name}` \| (\S+)% \|", page) for name in DIGITS}
     best = [max(float(f"{100 * point['accuracy']:.2f}") for point in papers._points(figures[name])) for name in DIGITS]
     assert min(float(match[1]) for match in cheapest.values()) >= min(best)
+    share = figures["digits-ttfs"]["chosen"]["synaptic_operations"] / figures["digits-ttfs"]["dense"]
+    assert re.search(rf"\| `digits-ttfs` \| 24 \| .* \| {share:.1%} \|", page) and 0.1 < share < 0.9
     assert "![papers-digits](papers-digits.svg)" in page
     assert all(name in (results / "papers-digits.svg").read_text() for name in DIGITS)
 
@@ -60,9 +62,11 @@ def test_layers_stand_beside_the_network_they_come_from(results, monkeypatch):
 
 def test_agreement_is_that_of_the_quantity_that_agrees_least(results):
     assert papers._agreed("digits-ttfs") == "-"
-    record.write("compare-digits-ttfs", "a test", {"images": 3000, "agreement": {
+    record.write("compare-digits-ttfs-large", "a test", {"images": 3000, "agreement": {
         "class": {"equal": 3000, "of": 3000}, "cycles": {"equal": 2999, "of": 3000}}})
-    assert papers._agreed("digits-ttfs") == "2 999 of 3 000"
+    assert papers._agreed("digits-ttfs") == "2 999 of 3 000 (`large`)"
+    record.write("compare-digits-ttfs-tiny", "a test", {"images": 20, "agreement": {"class": {"equal": 20, "of": 20}}})
+    assert papers._agreed("digits-ttfs") == "20 of 20 (`tiny`), 2 999 of 3 000 (`large`)"
 
 
 def test_a_damaged_network_is_one_sentence(results, tmp_path, monkeypatch, capsys):
