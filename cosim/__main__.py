@@ -11,7 +11,6 @@ from rich.console import Console
 from model import page, record
 from model.config import PRESETS
 from model.supply import Pace
-from model.trained import save
 
 from . import cost, cycles, gates, papers, performance, soak, sparsity, speed, streaming
 from .compare import JOBS, NETWORKS, compare
@@ -56,9 +55,7 @@ def parser() -> argparse.ArgumentParser:
                                                   args.trial))
     _add_trial(command)
     command = commands.add_parser("streaming", help=streaming.__doc__, description=streaming.__doc__)
-    command.add_argument("--save", type=Path, metavar="FOLDER",
-                         help="write the networks into this folder, for `compare`, and measure nothing")
-    command.set_defaults(run=run_streaming)
+    command.set_defaults(run=lambda args: publish("streaming", streaming.figures(), streaming.headline, args.trial))
     _add_trial(command)
 
     command = commands.add_parser("papers", help=papers.__doc__, description=papers.__doc__)
@@ -154,16 +151,6 @@ def run_cost(args) -> bool:
     command = " ".join(["nox -s cost", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
     written = [record.write("cost", command, figures), *cost.write(figures)]
     console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
-    return True
-
-
-def run_streaming(args) -> bool:
-    """Measure the networks with random weights, or keep them."""
-    if args.save is None:
-        return publish("streaming", streaming.figures(), streaming.headline, args.trial)
-    for share in streaming.SHARES:
-        network = streaming.untrained(share)
-        print(f"wrote {save(network, args.save / network.header.name)}")
     return True
 
 

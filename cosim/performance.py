@@ -106,15 +106,24 @@ def _area(rows: list[dict]) -> str:
 
 
 def _streaming(runs: list[dict]) -> str:
-    """Cycles of each layer and what bounds it, a column for each run."""
+    """Of each layer the cycles, what its slowest part takes alone, and those that wait for weights."""
+    networks = list(dict.fromkeys(run["network"] for run in runs))
+    return "\n".join(_streaming_of(name, [run for run in runs if run["network"] == name]) for name in networks)
+
+
+def _streaming_of(network: str, runs: list[dict]) -> str:
     rows = []
-    for index, layer in enumerate(runs[0]["layers"]):
-        rows.append([layer["layer"], layer["weights"],
-                     *(f"{number(run['layers'][index]['cycles'])}, {run['layers'][index]['bound']}" for run in runs)])
+    for layers in zip(*(run["layers"] for run in runs)):
+        rows.append([layers[0]["layer"], layers[0]["weights"]])
+        for layer in layers:
+            rows[-1] += [number(layer["cycles"]), f"{number(layer[layer['bound']])}, {layer['bound']}",
+                         number(layer["waits"])]
     for name, title in (("cycles", "run"), ("moved", "bytes moved")):
-        rows.append([f"**{title}**", "", *(f"**{number(run[name])}**" for run in runs)])
-    headings = (f"{100 * run['share']:.0f} % spike, {run['memory_width']} bits" for run in runs)
-    return markdown(["layer", "weights", *headings], rows)
+        rows.append([f"**{title}**", ""])
+        for run in runs:
+            rows[-1] += [f"**{number(run[name])}**", "", f"**{number(run['waits'])}**" if name == "cycles" else ""]
+    headings = [heading for run in runs for heading in (f"{run['memory_width']} bits", "bound", "waits")]
+    return markdown([f"`{network}`", "weights", *headings], rows)
 
 
 def _model(runs: list[dict]) -> str:

@@ -1,6 +1,6 @@
 """What the compiler decided for each layer, and what comes of it on pictures: where it lives, and what bounds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from rich.box import SIMPLE_HEAD
@@ -45,6 +45,8 @@ class LayerPlan:
     spikes, fire, memory : float
         What each of these would take alone: a walker's fetches and their spikes, the fire unit's beats, and the beats
         of the memory.
+    waits : float
+        Of ``cycles``, those that would not pass if all weights were in the tiles.
     moved : float
         Bytes that come from the memory, or go there.
     """
@@ -62,6 +64,7 @@ class LayerPlan:
     spikes: float
     fire: float
     memory: float
+    waits: float
     moved: float
 
     @property
@@ -86,6 +89,7 @@ def plan(network: Network, cfg: ProcessorConfig, codes: Tensor) -> tuple[LayerPl
     image = compile(network, cfg)
     golden = trace(network, codes, cfg, keep_maps=True)
     decision = decide(network, golden)
+    resident = decide(network, trace(network, codes, _roomy(network, cfg))) if image.memory() else decision
     runs = torch.arange(1, network.timesteps + 1) <= decision.timesteps[:, None]
     maps, plans = network.maps(), []
     homes, tiled = residences(network, cfg), tilings(network, cfg)
@@ -107,6 +111,7 @@ def plan(network: Network, cfg: ProcessorConfig, codes: Tensor) -> tuple[LayerPl
                                           for source in golden.maps[network.sources[index] - 1].unbind(1)], dim=1)
         comes = len(bands) * len(tiling.groups) * beats.sum(1).double().mean().item()
         walked = sum(decision.cycles[name][:, bands].sum(1) for name in ("busy_cycles", "empty_cycles"))
+        cycles, without = (each.cycles["cycles"][:, its].sum(1).double().mean().item() for each in (decision, resident))
         carried = sum(move.words * moved_beats(cfg, move.states) * (runs & torch.tensor(
             [move.mask >> timestep & 1 for timestep in range(network.timesteps)]).bool()).sum(1).double().mean().item()
             for move in moves)
@@ -118,11 +123,18 @@ def plan(network: Network, cfg: ProcessorConfig, codes: Tensor) -> tuple[LayerPl
                         * pixels * fields["output_words"]),
             spilled=spilled, bands=len(bands),
             rows=range(home.row, cfg.rows if home.streamed else home.row + rows),
-            cycles=decision.cycles["cycles"][:, its].sum(1).double().mean().item(),
+            cycles=cycles, waits=cycles - without,
             spikes=walked.double().mean().item() / tiling.walkers,
             fire=active.sum(1).double().mean().item() * drained * pixels * layer.pool ** 2,
             memory=comes * max(rows_of / beats_of, 1) + carried, moved=(comes + carried) * cfg.beat_bytes))
     return tuple(plans)
+
+
+def _roomy(network: Network, cfg: ProcessorConfig) -> ProcessorConfig:
+    """The same processor with rows for all weights of ``network``."""
+    rows = sum(layer.weight[0].numel() * len(tiling.groups)
+               for layer, tiling in zip(network.layers, tilings(network, cfg)))
+    return replace(cfg, rows=max(cfg.rows, rows))
 
 
 def _beats(source: Tensor, layer: Layer, tiling: Tiling, cfg: ProcessorConfig) -> Tensor:
@@ -136,7 +148,7 @@ def table(plans: tuple[LayerPlan, ...], title: str) -> Table:
     shown = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     for heading in ("layer", "map", "its words", "weights", "tile rows"):
         shown.add_column(heading, no_wrap=True)
-    for heading in ("groups", "columns", "walkers", "cycles", "bytes moved"):
+    for heading in ("groups", "columns", "walkers", "cycles", "waits", "bytes moved"):
         shown.add_column(heading, justify="right", no_wrap=True)
     shown.add_column("bound by", no_wrap=True)
     for each in plans:
@@ -144,10 +156,10 @@ def table(plans: tuple[LayerPlan, ...], title: str) -> Table:
         words = f"memory, {each.bands} bands" if each.spilled else _span(each.words)
         shown.add_row(each.name, "x".join(map(str, each.map)), words, weights, _span(each.rows),
                       str(len(each.tiling.groups)), str(each.tiling.columns), str(each.tiling.walkers),
-                      number(each.cycles), number(each.moved), each.bound)
+                      number(each.cycles), number(each.waits), number(each.moved), each.bound)
     shown.add_section()
-    cycles, moved = (sum(getattr(each, name) for each in plans) for name in ("cycles", "moved"))
-    shown.add_row("run", *[""] * 7, number(cycles), number(moved))
+    sums = (number(sum(getattr(each, name) for each in plans)) for name in ("cycles", "waits", "moved"))
+    shown.add_row("run", *[""] * 7, *sums)
     return shown
 
 

@@ -23,7 +23,7 @@ def test_a_network_that_fits_moves_nothing_and_takes_the_cycles_of_the_model():
     plans, decision = plan(network, cfg, codes), run(network, codes, cfg)
     assert [each.name for each in plans] == [layer.name for layer in network.layers]
     assert [each.cycles for each in plans] == decision.cycles["cycles"].double().mean(0).tolist()
-    assert [each.moved for each in plans] == [0] * 4
+    assert [each.moved for each in plans] == [each.waits for each in plans] == [0] * 4
     assert [each.rows.start for each in plans] == [each["row_base"] for each in compile(network, cfg).descriptors]
     # The fire unit is as slow as the spikes of nine synapses; the others have many more.
     assert [each.bound for each in plans] == ["fire", "spikes", "spikes", "spikes"]
@@ -47,13 +47,18 @@ def test_bytes_are_those_of_whole_groups_or_of_channels_that_spiked():
         assert plans[index].moved == 2 * 40 * granules < 2 * 20 * 576
     assert plans[4].moved == 0
     assert plans[2].bound == plans[3].bound == "memory"
+    # With all weights in the tiles, each layer takes what it waits less.
+    resident = plan(network, replace(cfg, rows=8000), codes)
+    assert not any(each.streamed for each in resident)
+    assert [each.cycles - each.waits for each in plans] == [each.cycles for each in resident]
+    assert plans[2].waits > 0 == plans[0].waits
 
 
 def test_the_plan_is_printed_layer_by_layer(capsys):
     assert main(["compile", "networks/digits-ttfs", "--config", "tiny", "--plan"]) == 0
     lines = capsys.readouterr().out.splitlines()
     row, = (line for line in lines if "conv3" in line)
-    assert re.search(r"conv3 +32x2x2 +\d+-\d+ +tiles +\d+-\d+ +2 +16 +1 +\d+ +0 +spikes", row)
+    assert re.search(r"conv3 +32x2x2 +\d+-\d+ +tiles +\d+-\d+ +2 +16 +1 +\d+ +0 +0 +spikes", row)
     assert len([line for line in lines if re.search(r" (spikes|fire|memory) *$", line)]) == 4
 
 
