@@ -12,7 +12,7 @@ from model import page, record
 from model.config import PRESETS
 from model.supply import Pace
 
-from . import cost, cycles, gates, papers, performance, soak, sparsity, speed, streaming
+from . import cost, cost_page, cycles, gates, papers, performance, soak, sparsity, speed, streaming
 from .compare import JOBS, NETWORKS, compare
 from .simulator import BenchError
 
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
                          help=f"of {', '.join(papers.NETWORKS)}; all that are trained by default")
     command.add_argument("--again", action="store_true", help="measure again what is on record, too")
     command.set_defaults(run=run_papers)
-    command = commands.add_parser("cost", help=cost.__doc__, description=cost.__doc__)
+    command = commands.add_parser("cost", help=cost_page.__doc__, description=cost_page.__doc__)
     command.add_argument("parts", nargs="*", metavar="part",
                          help=f"of {', '.join(cost.PARTS)}; all by default, the others stay as they are on record")
     command.add_argument("--images", type=int, default=200, metavar="N",
@@ -149,7 +149,7 @@ def run_cost(args) -> bool:
     console = Console()
     figures = cost.measure(args.parts or list(cost.PARTS), args.images, args.blocks, console)
     command = " ".join(["nox -s cost", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
-    written = [record.write("cost", command, figures), *cost.write(figures)]
+    written = [record.write("cost", command, figures), *cost_page.write(figures)]
     console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
     return True
 
