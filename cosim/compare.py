@@ -111,7 +111,8 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     out : Path
         Where results, page and logs go.
     recorded : bool
-        Keep what each network came to in ``results/compare-<network>-<config>.json``, too.
+        Keep what each network came to in ``results/compare-<network>-<config>.json``, too; with a memory that is not
+        ideal, ``-<latency>-<pause>`` follows the configuration.
     jobs : int
         Processes of this machine.
     cluster : str, optional
@@ -178,7 +179,7 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
     report.write(results, out)
     if recorded:
         for network in results.networks:
-            path = record.write(f"compare-{network.network}-{config}", _command(), _summary(results, network))
+            path = record.write(_record(network.network, config, memory), _command(), _summary(results, network))
             console.print(f"wrote {path}", highlight=False)
     console.print(report.table(results))
     console.print(f"results and page: {out / 'results.json'}, {out / 'index.html'}", highlight=False)
@@ -305,6 +306,11 @@ def _result(job: Job, cfg: ProcessorConfig, memory: Pace, outcomes: list[Outcome
 
 def _command() -> str:
     return " ".join(["nox -s compare", *(["--", *sys.argv[2:]] if sys.argv[2:] else [])])
+
+
+def _record(network: str, config: str, memory: Pace) -> str:
+    paced = "" if memory == IDEAL else f"-{memory.latency}-{memory.pause}"
+    return f"compare-{network}-{config}{paced}"
 
 
 def _summary(results: Results, network: NetworkResult) -> dict:

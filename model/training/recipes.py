@@ -219,7 +219,7 @@ RECIPES = {made.name: made for made in (
         "coding": Coding(window=16, tau=4, nearest=True), "start_from": "cifar10-vgg16-ttfs", "epochs": 10, "again": 7,
         "again_rate": 0.05}),
     # A sum of several maps is clipped from the start; without that, it would grow from block to block.
-    Recipe(name="cifar10-resnet20-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=RESNET20, epochs=16, momentum=0.9,
+    Recipe(name="cifar10-resnet20-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=RESNET20, epochs=6, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {
                "rate": 0.1, "clip_from": 0.0, "quantise_from": 0.5, "spike_from": 0.6, "shift": 4.0}),
     # For a graphics card, or for a week.

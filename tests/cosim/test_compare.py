@@ -97,12 +97,14 @@ def test_weights_that_do_not_fit_come_from_the_memory(tmp_path, monkeypatch):
     image = Image.from_bytes((folder / "image").read_bytes())
     assert any(fields["streamed"] for fields in image.descriptors)
     assert (folder / "memory").read_bytes() == image.memory() != b""
-    assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--latency", "50", "--pause", "1", "--out",
-                 str(tmp_path)]) == 0
+    monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
+    assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--latency", "50", "--pause", "1", "--record",
+                 "--out", str(tmp_path)]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     late, = results["networks"]
     assert late["agreement"]["cycles, within 1 %"] == {"equal": 3, "of": 3} and results["latency"] == 50
     assert late["cycles_min"] > network["cycles_max"]
+    assert record.read(f"compare-{NETWORK}-small-50-1")["latency"] == 50
 
 
 def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
