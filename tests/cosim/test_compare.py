@@ -98,8 +98,8 @@ def test_weights_that_do_not_fit_come_from_the_memory(tmp_path, monkeypatch):
     assert any(fields["streamed"] for fields in image.descriptors)
     assert (folder / "memory").read_bytes() == image.memory() != b""
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
-    assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--latency", "50", "--pause", "1", "--record",
-                 "--out", str(tmp_path)]) == 0
+    assert main(["compare", NETWORK, "--config", "small", "--images", "3", "--latency", "50", "--pause", "1",
+                 "--record", "--out", str(tmp_path)]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     late, = results["networks"]
     assert late["agreement"]["cycles, within 1 %"] == {"equal": 3, "of": 3} and results["latency"] == 50
