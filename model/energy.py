@@ -88,6 +88,7 @@ _PUBLISHED = _horowitz(0.9, "V")
 # By nanometres. Each at the voltage it is used at.
 NODES = {
     45: _node(_PUBLISHED, 1.018, -0.3107, 0.1539),
+    # The polynomial and the voltage of the authors' own example, as their erratum prints it.
     32: _node(Constant(0.9, "V", "PTM 32 nm HP, nominal: ptm.asu.edu"), 0.8367, -0.4341, 0.1701),
     7: _node(Constant(0.7, "V", "PTM 7 nm HP and ASAP7, nominal"), 0.1776, -0.09097, 0.02447),
 }
