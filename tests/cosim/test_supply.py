@@ -1,6 +1,6 @@
 import pytest
 
-from cosim.bench_supply import chosen, content
+from cosim.bench_supply import changed, chosen, content
 from cosim.memory import SYSTEM, system
 from cosim.simulator import Simulation
 from cosim.soak import STREAMING, streaming_seeds
@@ -46,3 +46,9 @@ def test_networks_that_do_not_fit_agree_and_a_run_that_fails_leaves_nothing_behi
     passed = simulation.run("cosim.bench_supply", tmp_path, parameters={**told, "pace": fields},
                             plusargs=[f"+memory={file}", *plusargs])
     assert len(passed) == 3
+
+
+def test_where_nothing_spikes_the_next_network_is_changed():
+    cfg = ProcessorConfig(**STREAMING["64 bits"])
+    index, network = changed([163, 168], cfg)
+    assert index == 1 and network.name == chosen(168).network.name
