@@ -28,8 +28,8 @@ FAMILIES = {"ttfs": ("first spikes", BLUE), "lif": ("LIF, exit by entropy", ORAN
             "policy": ("LIF, timesteps named by a policy", "#c03050"), "layerwise": ("timesteps of each layer", GREY),
             "sparse": ("first spikes, sparse", "#17a2b8")}
 NETWORKS = ("mnist-ttfs", "fashion-ttfs", "fashion-lif", "fashion-if", "fashion-graded", "fashion-policy",
-            "fashion-layerwise", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse", "cifar10-resnet20-ttfs", "cifar10-ttfs",
-            "cifar10-lif", "cifar10-graded", "cifar10-policy", "cifar10-layerwise")
+            "fashion-layerwise", "cifar10-vgg16-ttfs", "cifar10-vgg16-sparse", "cifar10-ttfs", "cifar10-lif",
+            "cifar10-graded", "cifar10-policy", "cifar10-layerwise")
 # Networks whose layers have their own timesteps, and those they come from.
 LAYERWISE = {"fashion-layerwise": "fashion-lif", "cifar10-layerwise": "cifar10-lif"}
 # Share of right answers that stopping early may cost on the validation split.
