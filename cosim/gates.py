@@ -174,7 +174,8 @@ def whole(blocks: dict, network: str) -> dict:
     Returns
     -------
     dict
-        ``cycles``, ``synaptic_operations``; pJ by ``blocks``; ``pJ a synaptic operation``, of the tile and of all.
+        ``cycles``, ``synaptic_operations``; ``pJ`` by block, and ``pJ, clock stopped``, where each block's clock stands
+        while it has nothing to do; ``pJ a synaptic operation``, of the tile and of all.
     """
     integer = convert(load(Path(__file__).parents[1] / "networks" / network))
     split = test_slice(integer.dataset, PICTURE + 1)
@@ -184,12 +185,13 @@ def whole(blocks: dict, network: str) -> dict:
     if blocks["tile"][network]["synaptic_operations"] != operations:
         raise ValueError(f"the tile did {blocks['tile'][network]['synaptic_operations']} synaptic operations of "
                          f"{network}, the model {operations}")
-    spent = {}
+    spent, stopped = {}, {}
     for name in [name for name in BLOCKS if name in blocks]:
         figure = blocks[name][network]
-        waits = cycles * (figure["clock pJ a cycle"] + blocks[name]["leakage nW"] * PERIOD / 1e6)
-        spent[name] = _rounded(figure["cells pJ"] + figure["nets pJ"] + waits)
-    return {"cycles": cycles, "synaptic_operations": operations, "pJ": spent,
+        changes = figure["cells pJ"] + figure["nets pJ"] + cycles * blocks[name]["leakage nW"] * PERIOD / 1e6
+        spent[name] = _rounded(changes + cycles * figure["clock pJ a cycle"])
+        stopped[name] = _rounded(changes + figure["cycles"] * figure["clock pJ a cycle"])
+    return {"cycles": cycles, "synaptic_operations": operations, "pJ": spent, "pJ, clock stopped": stopped,
             "pJ a synaptic operation": {"tile": _rounded(spent["tile"] / operations),
                                         "all": _rounded(sum(spent.values()) / operations)}}
 

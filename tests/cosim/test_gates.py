@@ -48,4 +48,6 @@ def test_a_picture_takes_clock_and_leakage_in_every_cycle(monkeypatch):
     assert found["synaptic_operations"] == 36508
     expected = 3 + 1 + found["cycles"] * (2 + 100 * gates.PERIOD / 1e6)
     assert abs(found["pJ"]["tile"] - expected) < 1e-3 * expected
+    stopped = expected - 2 * (found["cycles"] - 10)
+    assert abs(found["pJ, clock stopped"]["tile"] - stopped) < 1e-3 * stopped
     assert abs(found["pJ a synaptic operation"]["tile"] * 36508 - expected) < 1e-3 * expected
