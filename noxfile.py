@@ -121,7 +121,7 @@ def train(session):
 
 @nox.session
 def soak(session):
-    """A thousand random networks on seven processors, every number against the model: results/soak.json (half an hour)."""
+    """A thousand random networks on seven processors, against the model: results/soak.json (half an hour)."""
     install(session, "cosim")
     session.run("python", "-m", "cosim", "soak", *session.posargs)
 
