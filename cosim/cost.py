@@ -24,7 +24,7 @@ from model.variation import CODINGS, Devices
 from model.variation import accuracies as varied
 
 from . import gates
-from .papers import LOST, NETWORKS, loosest
+from .papers import LOST, NETWORKS, available, loosest
 
 __all__ = ["CHOOSERS", "CONFIG", "PARTS", "SIGMAS", "measure"]
 
@@ -86,12 +86,7 @@ def networks(images: int, console: Console) -> dict:
         By network: see :func:`both`.
     """
     figures = {}
-    for name in NETWORKS:
-        path = ROOT / "networks" / name
-        if not path.with_name(f"{name}.json").exists():
-            console.print(f"{name}: not trained yet")
-            continue
-        loaded = trained.load(path)
+    for name, loaded in available(NETWORKS, console):
         if loaded.header.policy_of:
             continue
         console.print(f"{name}: {images} pictures")

@@ -1,5 +1,6 @@
 """What the four papers say, and what our networks do: results/papers.json, results/papers.md and its plots."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from model.page import BLUE, GREY, METADATA, ORANGE, STYLE, markdown, number
 from model.training.evaluate import CONSTANT_ENERGY, evaluate, evaluate_layers, evaluate_policy
 from model.training.measure import dense_operations
 
-__all__ = ["CONFIG", "LOST", "NETWORKS", "measure", "loosest", "write"]
+__all__ = ["CONFIG", "LOST", "NETWORKS", "available", "measure", "loosest", "write"]
 
 CONFIG = "large"
 ROOT = Path(__file__).parents[1]
@@ -76,6 +77,16 @@ CLAIMS = (
 )
 
 
+def available(names: Iterable[str], console: Console) -> Iterator[tuple[str, trained.Trained]]:
+    """The networks of these names under ``networks/``, by name; one that is not trained yet is told and left out."""
+    for name in names:
+        path = ROOT / "networks" / name
+        if path.with_name(f"{name}.json").exists():
+            yield name, trained.load(path)
+        else:
+            console.print(f"{name}: not trained yet")
+
+
 def measure(names: list[str], again: bool, console: Console) -> dict:
     """Evaluate the networks under ``networks/``; what is on record of the same file is not measured again.
 
@@ -93,14 +104,9 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     """
     known, figures, cfg = record.read("papers") or {}, {}, preset(CONFIG)
     loaded: dict[str, Dataset] = {}
-    for name in names:
-        path = ROOT / "networks" / name
-        if not path.with_name(f"{name}.json").exists():
-            console.print(f"{name}: not trained yet")
-            continue
-        network = trained.load(path)
+    for name, network in available(names, console):
         header = network.header
-        others = [trained.load(path.parent / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
+        others = [trained.load(ROOT / "networks" / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
         mark = [[each.header.sha256, each.header.exit.model_dump(mode="json")] for each in (network, *others)]
         dense = dense_operations(convert(network))
         if not again and known.get(name, {}).get("mark") == mark:
