@@ -102,8 +102,10 @@ class Run:
                 shares, levels = ran.logits[-1].softmax(1), ran.logits[-1].log_softmax(1)
                 loss = (shares * (labels + self.recipe.smoothing * levels)).sum(1).mean()
             else:
-                loss = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
-                                                label_smoothing=self.recipe.smoothing)
+                losses = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
+                                                  label_smoothing=self.recipe.smoothing, reduction="none")
+                losses = losses.view(len(ran.logits), -1).mean(1)
+                loss = (weights(self.recipe.first, len(losses)) * losses).sum()
             if self.recipe.operations:
                 loss = loss + self.recipe.operations * self.network.operations(ran)
         return loss
@@ -172,6 +174,13 @@ def rate(recipe: Recipe, progress: float) -> float:
     if progress < recipe.warmup:
         return recipe.rate * progress / recipe.warmup
     return recipe.rate * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup))) / 2
+
+
+def weights(first: float, timesteps: int) -> Tensor:
+    """What the loss of each timestep counts: the first one ``first``, the others alike; all alike with 0."""
+    if timesteps == 1 or not first:
+        return torch.full((timesteps,), 1 / timesteps)
+    return torch.tensor([first] + [(1 - first) / (timesteps - 1)] * (timesteps - 1))
 
 
 def header(recipe: Recipe, seed: int) -> Header:

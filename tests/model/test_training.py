@@ -18,7 +18,7 @@ from model.training.augment import augment
 from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
 from model.training.measure import accuracies
 from model.training.recipes import RECIPES, Recipe, recipe
-from model.training.train import Run, header, progress_at, rate
+from model.training.train import Run, header, progress_at, rate, weights
 
 NETWORKS = Path(__file__).parents[2] / "networks"
 
@@ -45,6 +45,12 @@ def test_stages_begin_at_their_fraction():
     assert Stage.at(chosen, 0.25) == Stage(clip=True, quantise=False, spike=False, freeze=False)
     assert Stage.at(chosen, 0.5) == Stage(clip=True, quantise=True, spike=True, freeze=False)
     assert Stage.at(chosen, 0.75) == Stage()
+
+
+def test_the_first_timestep_can_have_a_larger_share_of_the_loss():
+    assert weights(0.0, 4).tolist() == [0.25] * 4
+    assert weights(0.7, 4).tolist() == pytest.approx([0.7, 0.1, 0.1, 0.1])
+    assert weights(0.7, 1).tolist() == [1]
 
 
 def test_activations_are_relu_then_clipped_then_spikes():
