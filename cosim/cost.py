@@ -69,7 +69,8 @@ def _exit(header: trained.Header, network: Network) -> Exit:
     stride = max(len(split) // CHOOSERS, 1)
     some = Split(split.images[::stride], split.labels[::stride])
     observed = observe(network, some)
-    return calibrate(network, observed, some.labels, rule, accuracy=accuracies(observed, some.labels)[-1] - LOST).exit
+    chosen = calibrate(network, observed, some.labels, rule, accuracy=accuracies(observed, some.labels)[-1] - LOST)
+    return Exit(rule=rule, threshold=chosen.threshold)
 
 
 def _rule(header: trained.Header) -> str:

@@ -23,9 +23,9 @@ CONFIG = "large"
 ROOT = Path(__file__).parents[1]
 
 # Families, and the colours of their points.
-FAMILIES = {"ttfs": ("first spikes", BLUE), "lif": ("LIF, exit by entropy", ORANGE),
-            "graded": ("graded first spikes, exit by entropy", "#2d9a5f"),
-            "if": ("converted, exit by entropy", "#9467bd"),
+FAMILIES = {"ttfs": ("first spikes", BLUE), "lif": ("LIF, stops early", ORANGE),
+            "graded": ("graded first spikes, stops early", "#2d9a5f"),
+            "if": ("converted, stops early", "#9467bd"),
             "policy": ("LIF, timesteps named by a policy", "#c03050"), "layerwise": ("timesteps of each layer", GREY),
             "sparse": ("first spikes, sparse", "#17a2b8")}
 NETWORKS = ("mnist-ttfs", "fashion-ttfs", "fashion-lif", "fashion-if", "fashion-graded", "fashion-policy",
@@ -93,9 +93,10 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     Returns
     -------
     dict
-        By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``,
-        ``validation``, ``dense``, see :func:`~model.training.measure.dense_operations`, and the ``mark`` of the file;
-        ``untuned``, see :func:`~model.training.evaluate.evaluate_layers`.
+        By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``; ``rule``,
+        by which it stops; ``validation``, the accuracy after each timestep, of the network that a policy is of;
+        ``dense``, see :func:`~model.training.measure.dense_operations`, and the ``mark`` of the file; ``untuned``, see
+        :func:`~model.training.evaluate.evaluate_layers`.
 
     Raises
     ------
@@ -108,9 +109,10 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         header = network.header
         others = [trained.load(ROOT / "networks" / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
         mark = [[each.header.sha256, each.header.exit.model_dump(mode="json")] for each in (network, *others)]
-        dense = dense_operations(convert(network))
+        rule = "price" if header.policy_of else header.exit.rule
+        told = {"rule": rule, "dense": dense_operations(convert(network))}
         if not again and known.get(name, {}).get("mark") == mark:
-            figures[name] = known[name] | {"dense": dense}
+            figures[name] = known[name] | told
             continue
         console.print(f"{name}: running the test set of {DATASETS[header.dataset]}")
         data = loaded.setdefault(header.dataset, load(header.dataset))
@@ -121,8 +123,9 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         if name in LAYERWISE:
             worth["untuned"] = evaluate_layers(network, *others, data, cfg)
         figures[name] = {"mark": mark, "dataset": header.dataset, "timesteps": header.timesteps,
-                         "slots": header.coding.window, "validation": header.validation_accuracy, "dense": dense,
-                         **worth}
+                         "slots": header.coding.window,
+                         "validation": (others[0] if header.policy_of else network).header.validation_accuracy,
+                         **told, **worth}
     return figures
 
 
@@ -179,7 +182,8 @@ Networks of one timestep: synaptic operations as a share of those that a picture
 ## Stopping early
 
 Energy-delay: the mean product of a picture's cycles and its energy, which is {CONSTANT_ENERGY} timesteps' more than
-that of the timesteps it runs; against the run of all timesteps.
+that of the timesteps it runs; against the run of all timesteps. The rule `price` is that of a policy: what naming a
+timestep costs it. Its cycles count, with the energy of as many cycles of the network that it speaks for.
 
 {_exits(figures)}
 ## Timesteps of each layer
@@ -224,8 +228,8 @@ def _claims(figures: dict) -> str:
             ours = f"{worth['accuracy']:.2%}"
             if worth["timesteps"] > 1:
                 ours += f" at {worth['timesteps']:.2f} timesteps"
-            if "after" in figure and figure["timesteps"] > 1:
-                ours += f" ({figure['after'][-1]['accuracy']:.2%} at {figure['timesteps']})"
+            if len(figure["after"]) > 1:
+                ours += f" ({figure['after'][-1]['accuracy']:.2%} at {len(figure['after'])})"
             rows.append([claim.paper, claim.says, f"`{claim.network}`: {ours}", claim.differs])
     return markdown(["paper", "says", "ours", "what differs"], rows)
 
@@ -245,8 +249,8 @@ def _exits(figures: dict) -> str:
 
 
 def _points(figure: dict) -> list[dict]:
-    """What a network can be had at: one point for every threshold, or one in all."""
-    return figure.get("thresholds", {}).get("entropy") or [figure["chosen"]]
+    """What a network can be had at: one point for every threshold of its rule, or one in all."""
+    return figure["thresholds"].get(figure["rule"]) or [figure["chosen"]]
 
 
 def _families(figures: dict) -> str:

@@ -29,6 +29,8 @@ from .training.train import Run
 
 # Pictures that a plan is told for, and characters of a line.
 PLAN_IMAGES, PLAN_WIDTH = 8, 120
+# The rule of a policy: what a timestep costs it.
+PRICE = "price"
 
 
 def train(args) -> None:
@@ -134,27 +136,44 @@ def choose_layers(args) -> None:
 
 
 def calibrate_exit(args) -> None:
-    """Choose exit thresholds on the validation split, by every rule; keep one with --rule."""
+    """Choose exit thresholds, or a policy's price, on the validation split, by every rule; keep one with --rule."""
     if args.target_accuracy is not None and args.target_timesteps is not None:
         raise ValueError("--target-accuracy and --target-timesteps exclude each other")
     network = trained.load(args.network)
-    if network.header.timesteps == 1:
-        raise ValueError(f"network {network.header.name} runs one timestep: there is nothing to stop early")
-    integer, split = convert(network), load(network.header.dataset).validation
-    observed = observe(integer, split)
-    accuracy = None if args.target_accuracy is None else args.target_accuracy / 100
-    table = Table("rule", "threshold", "accuracy", "timesteps", title=f"{integer.name}, validation split")
-    for rule in RULES if args.rule is None else [Rule[args.rule.upper()]]:
-        point = calibrate(integer, observed, split.labels, rule, accuracy=accuracy, timesteps=args.target_timesteps)
-        table.add_row(rule.name.lower(), f"{point.exit.threshold:.5g}", f"{point.accuracy:.2%}",
-                      f"{point.timesteps:.3f}")
-    table.add_row("budget", "", f"{accuracies(observed, split.labels)[-1]:.2%}", f"{integer.timesteps:.3f}")
+    header, target = network.header, None
+    if header.policy_of:
+        target = trained.load(args.network.with_name(header.policy_of))
+    elif header.timesteps == 1:
+        raise ValueError(f"network {header.name} runs one timestep: there is nothing to stop early")
+    rules = [PRICE] if target else [rule.name.lower() for rule in RULES]
+    if args.rule and args.rule not in rules:
+        raise ValueError(f"--rule of {header.name} must be one of {', '.join(rules)}, not {args.rule}")
+    split, wanted = load(header.dataset).validation, {
+        "accuracy": None if args.target_accuracy is None else args.target_accuracy / 100,
+        "timesteps": args.target_timesteps}
+    if target:
+        followed = policy.Followed.on(split, network, target)
+        integer, observed = followed.network, followed.observed
+        points = {PRICE: followed.calibrate(split.labels, **wanted)}
+    else:
+        integer = convert(network)
+        observed = observe(integer, split)
+        points = {rule: calibrate(integer, observed, split.labels, Rule[rule.upper()], **wanted)
+                  for rule in rules if args.rule in (None, rule)}
     console = Console()
+    table = Table("rule", "threshold", "accuracy", "timesteps", title=f"{header.name}, validation split")
+    for rule, point in points.items():
+        table.add_row(rule, f"{point.threshold:.5g}", f"{point.accuracy:.2%}", f"{point.timesteps:.3f}")
+    table.add_row("budget", "", f"{accuracies(observed, split.labels)[-1]:.2%}", f"{integer.timesteps:.3f}")
     console.print(table)
-    if args.rule is not None:
-        chosen = trained.ExitSpec(rule=args.rule, threshold=point.exit.threshold)
-        header = network.header.model_copy(update={"exit": chosen})
-        console.print(f"wrote {trained.save(dataclasses.replace(network, header=header), args.network)}")
+    if args.rule is None:
+        return
+    if target:
+        network = policy.validated(policy.dearer(network, point.threshold), target, split)
+    else:
+        chosen = trained.ExitSpec(rule=args.rule, threshold=point.threshold)
+        network = dataclasses.replace(network, header=header.model_copy(update={"exit": chosen}))
+    console.print(f"wrote {trained.save(network, args.network)}")
 
 
 def compile_image(args) -> None:
@@ -230,12 +249,12 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=choose_layers)
 
     command = commands.add_parser("calibrate", help=calibrate_exit.__doc__, description=calibrate_exit.__doc__)
-    command.add_argument("network", help="path of a trained network, such as networks/digits-lif")
+    command.add_argument("network", type=Path, help="path of a trained network, such as networks/digits-lif")
     command.add_argument("--target-accuracy", type=float, metavar="PERCENT",
                          help="as early as this accuracy allows; by default that of all timesteps")
     command.add_argument("--target-timesteps", type=float, metavar="AVERAGE", help="as late as this average allows")
-    command.add_argument("--rule", choices=[rule.name.lower() for rule in RULES],
-                         help="write this rule and its threshold into the network's file")
+    command.add_argument("--rule", choices=[*(rule.name.lower() for rule in RULES), PRICE],
+                         help="write this rule and its threshold into the network's file; price is that of a policy")
     command.set_defaults(run=calibrate_exit)
 
     command = commands.add_parser("crossbars", help=show_crossbars.__doc__, description=show_crossbars.__doc__)

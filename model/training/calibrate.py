@@ -1,6 +1,6 @@
 """Thresholds of the exit rules, chosen on the validation split for a wanted accuracy or wanted timesteps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import log2
 
@@ -13,7 +13,7 @@ from ..processor import Trace, decide
 from ..trained import ExitSpec, Trained
 from .measure import accuracies, observe
 
-__all__ = ["RULES", "Point", "points", "calibrate", "validated"]
+__all__ = ["RULES", "Point", "points", "loosened", "calibrate", "validated"]
 
 RULES = (Rule.ENTROPY, Rule.PROBABILITY, Rule.MARGIN)
 # Steps to a bit of entropy, to an octave of doubt, to a bit of margin.
@@ -24,18 +24,19 @@ DOUBT_OCTAVES, MARGIN_BITS = 12, 15
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What an exit rule does to a split.
+    """What an exit rule, or a policy, does to a split.
 
     Parameters
     ----------
-    exit : Exit
+    threshold : float
+        Of the rule; or what a policy pays for a timestep, see :mod:`model.training.policy`.
     accuracy : float
         Share of right answers.
     timesteps : float
         Their average.
     """
 
-    exit: Exit
+    threshold: float
     accuracy: float
     timesteps: float
 
@@ -55,9 +56,8 @@ def thresholds(rule: Rule, classes: int) -> list[float]:
 def points(network: Network, observed: Trace, labels: Tensor, rule: Rule) -> Iterator[Point]:
     """A :class:`Point` for every threshold of ``rule``, the strictest first."""
     for threshold in thresholds(rule, network.classes):
-        chosen = Exit(rule=rule, threshold=threshold)
-        decision = decide(network, observed, exit=chosen)
-        yield Point(exit=chosen, accuracy=(decision.classes == labels).double().mean().item(),
+        decision = decide(network, observed, exit=Exit(rule=rule, threshold=threshold))
+        yield Point(threshold=threshold, accuracy=(decision.classes == labels).double().mean().item(),
                     timesteps=decision.timesteps.double().mean().item())
 
 
@@ -80,20 +80,25 @@ def calibrate(network: Network, observed: Trace, labels: Tensor, rule: Rule, *, 
     NetworkError
         If no threshold does what is wanted; the message says what can be had.
     """
-    if timesteps is not None:
-        for tried in points(network, observed, labels, rule):
-            if tried.timesteps <= timesteps:
-                return tried
-        raise NetworkError(f"network {network.name}: the rule {rule.name.lower()} takes at least "
-                           f"{tried.timesteps:.3f} timesteps, {timesteps:g} are wanted")
-    chosen, wanted = None, accuracies(observed, labels)[-1] if accuracy is None else accuracy
-    for tried in points(network, observed, labels, rule):
-        if tried.accuracy < wanted:
+    return loosened(points(network, observed, labels, rule), f"network {network.name}: the rule {rule.name.lower()}",
+                    accuracies(observed, labels)[-1] if accuracy is None else accuracy, timesteps)
+
+
+def loosened(tried: Iterable[Point], who: str, accuracy: float, timesteps: float | None = None) -> Point:
+    """The last of some points, the strictest first, before the first that is right too rarely; or, if ``timesteps`` are
+    wanted, the first that takes no more of them. ``who`` has the points, in the words of :func:`calibrate`'s errors."""
+    chosen = None
+    for point in tried:
+        if timesteps is not None and point.timesteps <= timesteps:
+            return point
+        if timesteps is None and point.accuracy < accuracy:
             break
-        chosen = tried
+        chosen = point
+    if timesteps is not None:
+        raise NetworkError(f"{who} takes at least {point.timesteps:.3f} timesteps, {timesteps:g} are wanted")
     if chosen is None:
-        raise NetworkError(f"network {network.name}: the rule {rule.name.lower()} is right in at most "
-                           f"{tried.accuracy:.2%} of the validation split, {wanted:.2%} are wanted")
+        raise NetworkError(f"{who} is right in at most {point.accuracy:.2%} of the validation split, "
+                           f"{accuracy:.2%} are wanted")
     return chosen
 
 
@@ -101,7 +106,7 @@ def validated(trained: Trained, split: Split, exit_rule: str) -> Trained:
     """``trained`` with its accuracy on the validation split, and with an exit that loses none of it."""
     network, rule = convert(trained), Rule[exit_rule.upper()]
     observed = observe(network, split)
-    chosen = Exit() if rule == Rule.BUDGET else calibrate(network, observed, split.labels, rule).exit
+    threshold = 0.0 if rule == Rule.BUDGET else calibrate(network, observed, split.labels, rule).threshold
     return replace(trained, header=trained.header.model_copy(update={
         "validation_accuracy": tuple(accuracies(observed, split.labels)),
-        "exit": ExitSpec(rule=exit_rule, threshold=chosen.threshold)}))
+        "exit": ExitSpec(rule=exit_rule, threshold=threshold)}))

@@ -1,5 +1,6 @@
 """What a trained network is worth on a whole test set: accuracy, timesteps and work, in the golden model."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -11,9 +12,9 @@ from ..datasets import Dataset
 from ..network import Exit
 from ..processor import Decision, decide
 from ..trained import Trained
-from .calibrate import RULES, points
+from .calibrate import RULES, Point, points
 from .measure import observe
-from .policy import follow
+from .policy import Followed
 
 __all__ = ["TARGETS", "CONSTANT_ENERGY", "Worth", "energy_delay", "evaluate", "evaluate_policy", "evaluate_layers"]
 
@@ -57,9 +58,14 @@ class Worth:
         return Worth(accuracy=self.accuracy, timesteps=self.timesteps, **work)
 
 
-def energy_delay(decision: Decision) -> float:
-    """Mean product of a picture's energy, in timesteps, and its cycles."""
-    return ((CONSTANT_ENERGY + decision.timesteps) * decision.cycles["cycles"].sum(1)).double().mean().item()
+def energy_delay(decision: Decision, before: Decision | None = None) -> float:
+    """Mean product of a picture's energy, in timesteps, and its cycles; those of what ran ``before`` it count, too, and
+    take as much energy each."""
+    energy, cycles = CONSTANT_ENERGY + decision.timesteps, decision.cycles["cycles"].sum(1)
+    if before:
+        whole = cycles + before.cycles["cycles"].sum(1)
+        energy, cycles = CONSTANT_ENERGY + decision.timesteps * whole / cycles, whole
+    return (energy * cycles).double().mean().item()
 
 
 def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
@@ -78,10 +84,7 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
     observed = observe(network, data.test, cfg)
 
     def worth(**options) -> dict:
-        decision = decide(network, observed, **options)
-        stopped = torch.bincount(decision.timesteps - 1, minlength=network.timesteps).tolist()
-        return asdict(Worth.of(decision, data.test.labels)) | {"energy_delay": energy_delay(decision),
-                                                               "stopped": stopped}
+        return _worth(decide(network, observed, **options), data.test.labels)
 
     figures = {"chosen": worth(), "after": [worth(exit=Exit(), budget=k) for k in range(1, network.timesteps + 1)],
                "thresholds": {}}
@@ -89,13 +92,10 @@ def evaluate(trained: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:
         return figures
     validation = observe(network, data.validation, cfg)
     for rule in RULES:
-        swept = list(points(network, validation, data.validation.labels, rule))
-        found = (next((point for point in swept if point.timesteps <= 1 + target * (network.timesteps - 1)), None)
-                 for target in TARGETS)
-        chosen = {point.exit.threshold: point for point in found if point}
+        tried = points(network, validation, data.validation.labels, rule)
         figures["thresholds"][rule.name.lower()] = [
-            worth(exit=point.exit) | {"threshold": threshold, "validation": point.accuracy}
-            for threshold, point in chosen.items()]
+            worth(exit=Exit(rule=rule, threshold=point.threshold)) | _of(point)
+            for point in _spread(tried, network.timesteps)]
     return figures
 
 
@@ -105,11 +105,42 @@ def evaluate_policy(policy: Trained, trained: Trained, data: Dataset, cfg: Proce
     Returns
     -------
     dict
-        ``chosen``: a Worth of both; ``policy``: a Worth of the policy alone, whose accuracy says nothing.
+        As that of :func:`evaluate`; the policy's work counts in ``chosen`` and ``thresholds``, which has the rule
+        ``price``, and not in ``after``. ``policy``: a Worth of the policy alone, whose accuracy says nothing.
     """
-    labels = data.test.labels
-    named, decision = (Worth.of(each, labels) for each in follow(policy, trained, data.test, cfg))
-    return {"chosen": asdict(decision.plus(named)), "policy": asdict(named)}
+    labels, both = data.test.labels, Followed.on(data.test, policy, trained, cfg)
+    validation = Followed.on(data.validation, policy, trained, cfg)
+
+    def worth(price: float) -> dict:
+        named, decision = both.at(price)
+        return _worth(decision, labels, named)
+
+    timesteps = both.network.timesteps
+    return {"chosen": worth(0.0), "policy": asdict(Worth.of(both.at()[0], labels)),
+            "after": [_worth(decide(both.network, both.observed, exit=Exit(), budget=k), labels)
+                      for k in range(1, timesteps + 1)],
+            "thresholds": {"price": [worth(point.threshold) | _of(point) for point in _spread(
+                validation.points(data.validation.labels), timesteps)]}}
+
+
+def _worth(decision: Decision, labels: Tensor, before: Decision | None = None) -> dict:
+    """A Worth of ``decision``, and of the policy that ran ``before`` it, with what it is worth in other ways."""
+    stopped = torch.bincount(decision.timesteps - 1, minlength=decision.visits.shape[1]).tolist()
+    worth = Worth.of(decision, labels)
+    worth = worth.plus(Worth.of(before, labels)) if before else worth
+    return asdict(worth) | {"energy_delay": energy_delay(decision, before), "stopped": stopped}
+
+
+def _spread(tried: Iterable[Point], timesteps: int) -> list[Point]:
+    """Of points on the validation split, the strictest first: those that first take no more than each target."""
+    tried = list(tried)
+    found = (next((point for point in tried if point.timesteps <= 1 + target * (timesteps - 1)), None)
+             for target in TARGETS)
+    return list({point.threshold: point for point in found if point}.values())
+
+
+def _of(point: Point) -> dict:
+    return {"threshold": point.threshold, "validation": point.accuracy}
 
 
 def evaluate_layers(trained: Trained, of: Trained, data: Dataset, cfg: ProcessorConfig) -> dict:

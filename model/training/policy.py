@@ -2,9 +2,13 @@
 
 The network whose timesteps are chosen is not trained any more, and what it answers after every timestep is known.
 So the reward of a choice is known too, and the expected reward of a policy is exact: nothing is sampled.
+
+A policy that is trained can be asked for fewer timesteps, or for more: its readout's biases have a price for each.
 """
 
-from dataclasses import replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,15 +16,19 @@ from torch import Tensor
 from ..config import PRESETS, ProcessorConfig
 from ..convert import convert
 from ..datasets import Split
-from ..network import Exit, NetworkError
-from ..processor import Decision, decide
+from ..network import Exit, Network, NetworkError
+from ..processor import Decision, Trace, decide
+from ..quantise import bias_codes
 from ..trained import Trained
+from .calibrate import Point, loosened
 from .layers import FloatNetwork, Stage
-from .measure import observe
+from .measure import accuracies, observe
 
-__all__ = ["BATCH", "answers", "costs", "task", "follow", "validated"]
+__all__ = ["BATCH", "STEPS", "answers", "costs", "task", "Followed", "dearer", "validated"]
 
 BATCH = 128
+# Of a price that is looked for, to a natural unit of the logits.
+STEPS = 32
 
 
 def answers(trained: Trained, images: Tensor) -> Tensor:
@@ -65,32 +73,97 @@ def task(trained: Trained, split: Split, penalty: float, weight: float) -> Split
     return Split(split.images, costs(right, penalty, weight))
 
 
-def follow(policy: Trained, trained: Trained, split: Split,
-           cfg: ProcessorConfig = PRESETS["default"]) -> tuple[Decision, Decision]:
-    """What the processor answers if ``policy`` names the timesteps of every picture.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Followed:
+    """What a policy and the network that follows it do on a split, as if nothing stopped them.
+
+    Parameters
+    ----------
+    policy, network : Network
+    named, observed : Trace
+        Of the policy, and of the network.
+    """
+
+    policy: Network
+    network: Network
+    named: Trace
+    observed: Trace
+
+    @classmethod
+    def on(cls, split: Split, policy: Trained, trained: Trained,
+           cfg: ProcessorConfig = PRESETS["default"]) -> "Followed":
+        """Run both.
+
+        Raises
+        ------
+        NetworkError
+            If ``policy`` is not one of ``trained``, or names more timesteps than that runs.
+        """
+        if policy.header.policy_of != trained.header.name:
+            raise NetworkError(f"network {policy.header.name} names the timesteps of {policy.header.policy_of!r}, "
+                               f"not of {trained.header.name!r}")
+        first, network = convert(policy), convert(trained)
+        if first.classes > network.timesteps:
+            raise NetworkError(f"network {first.name} names up to {first.classes} timesteps, and {network.name} runs "
+                               f"{network.timesteps}")
+        return cls(policy=first, network=network, named=observe(first, split, cfg),
+                   observed=observe(network, split, cfg))
+
+    def at(self, price: float = 0.0) -> tuple[Decision, Decision]:
+        """What the processor answers if every timestep costs the policy ``price`` more.
+
+        Returns
+        -------
+        named : Decision
+            Of the policy: classes are timesteps less one.
+        decision : Decision
+            Of the network, without the policy's work.
+        """
+        dearer = replace(self.named, logits=self.named.logits - prices(self.policy, price).int())
+        named = decide(self.policy, dearer)
+        return named, decide(self.network, self.observed, exit=Exit(), budget=named.classes + 1)
+
+    def points(self, labels: Tensor) -> Iterator[Point]:
+        """A :class:`Point` for every price, the lowest first: from all timesteps to one."""
+        logits = self.named.logits[:, -1]
+        right = self.observed.logits.argmax(2) == labels[:, None]
+        limit = math.ceil(natural(self.policy, int(logits.max() - logits.min()))) * STEPS
+        for price in (step / STEPS for step in range(-limit, limit + 1)):
+            named = (logits - prices(self.policy, price)).argmax(1, keepdim=True)
+            yield Point(threshold=price, accuracy=right.gather(1, named).double().mean().item(),
+                        timesteps=(named + 1).double().mean().item())
+
+    def calibrate(self, labels: Tensor, *, accuracy: float | None = None, timesteps: float | None = None) -> Point:
+        """Raise the price as far as is wanted, see :func:`model.training.calibrate.calibrate`."""
+        wanted = accuracies(self.observed, labels)[-1] if accuracy is None else accuracy
+        return loosened(self.points(labels), f"network {self.policy.name}", wanted, timesteps)
+
+
+def prices(policy: Network, price: float) -> Tensor:
+    """What naming each number of timesteps costs, in the readout's units: the first nothing, each further one
+    ``price`` in natural units of a logit.
 
     Returns
     -------
-    named : Decision
-        Of the policy: classes are timesteps less one.
-    decision : Decision
-        Of the network that follows it, without the policy's work.
-
-    Raises
-    ------
-    NetworkError
-        If ``policy`` is not one of ``trained``, or names more timesteps than that runs.
+    Tensor, int64, (classes,)
     """
-    if policy.header.policy_of != trained.header.name:
-        raise NetworkError(f"network {policy.header.name} names the timesteps of {policy.header.policy_of!r}, "
-                           f"not of {trained.header.name!r}")
-    first, network = convert(policy), convert(trained)
-    named = decide(first, observe(first, split, cfg))
-    return named, decide(network, observe(network, split, cfg), exit=Exit(), budget=named.classes + 1)
+    return bias_codes(price * torch.arange(policy.classes), policy.layers[-1].gain, policy.numerics)
+
+
+def natural(policy: Network, logit: Tensor | int) -> Tensor | float:
+    """A logit of the readout in natural units."""
+    return logit * 2.0 ** (policy.layers[-1].gain[0].item() / 4 - policy.numerics.fraction_width)
+
+
+def dearer(policy: Trained, price: float) -> Trained:
+    """``policy`` whose every timestep costs ``price`` more: it names fewer, and answers as :meth:`Followed.at` says."""
+    network = convert(policy)
+    bias = natural(network, network.layers[-1].bias - prices(network, price))
+    return replace(policy, tensors=policy.tensors | {f"{policy.header.layers[-1].name}.bias": bias.float()})
 
 
 def validated(policy: Trained, trained: Trained, split: Split) -> Trained:
     """``policy`` with the validation accuracy of the network that follows it."""
-    _, decision = follow(policy, trained, split)
+    _, decision = Followed.on(split, policy, trained).at()
     accuracy = (decision.classes == split.labels).double().mean().item()
     return replace(policy, header=policy.header.model_copy(update={"validation_accuracy": (accuracy,)}))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.__main__ import main
-from model.network import Coding, Exit, Layer, Network, NetworkError, Rule
+from model.network import Coding, Layer, Network, NetworkError, Rule
 from model.processor import COUNTERS, CYCLES, Trace
 from model.trained import load
 from model.training.calibrate import RULES, calibrate, points
@@ -38,8 +38,7 @@ LABELS = torch.tensor([0, 0])
 def test_loosens_entropy_as_far_as_nothing_is_lost():
     assert accuracies(HISTORY, LABELS) == [0.5, 1.0]
     chosen = calibrate(two_classes(), HISTORY, LABELS, Rule.ENTROPY)
-    assert chosen.exit == Exit(rule=Rule.ENTROPY, threshold=26 / 32)
-    assert (chosen.accuracy, chosen.timesteps) == (1.0, 1.5)
+    assert (chosen.threshold, chosen.accuracy, chosen.timesteps) == (26 / 32, 1.0, 1.5)
 
 
 @pytest.mark.parametrize("rule, stops", [
@@ -47,16 +46,16 @@ def test_loosens_entropy_as_far_as_nothing_is_lost():
 def test_loosens_the_other_rules_to_between_the_two_images(rule, stops):
     chosen = calibrate(two_classes(), HISTORY, LABELS, rule)
     assert (chosen.accuracy, chosen.timesteps) == (1.0, 1.5)
-    assert stops[0] < chosen.exit.threshold < stops[1]
+    assert stops[0] < chosen.threshold < stops[1]
     # As loose as can be: the next threshold stops the second image too.
-    tried = [point.exit.threshold for point in points(two_classes(), HISTORY, LABELS, rule)]
-    following = tried[tried.index(chosen.exit.threshold) + 1]
+    tried = [point.threshold for point in points(two_classes(), HISTORY, LABELS, rule)]
+    following = tried[tried.index(chosen.threshold) + 1]
     assert following <= stops[0]
 
 
 def test_as_loose_as_can_be_where_one_timestep_is_enough():
     history = observed([[4.0, 0], [8.0, 0]], [[1.0, 0], [3.0, 0]])
-    assert calibrate(two_classes(), history, LABELS, Rule.ENTROPY).exit.threshold == 1.0
+    assert calibrate(two_classes(), history, LABELS, Rule.ENTROPY).threshold == 1.0
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -119,6 +118,7 @@ def test_the_committed_threshold_is_the_one_the_command_chooses(lif):
 @pytest.mark.parametrize("arguments, message", [
     (["--target-accuracy", "99.9"], "error: network digits-lif: the rule entropy is right in at most"),
     (["--target-accuracy", "97", "--target-timesteps", "2"], "error: --target-accuracy and --target-timesteps exclude"),
+    (["--rule", "price"], "error: --rule of digits-lif must be one of entropy, probability, margin, not price"),
 ])
 def test_the_command_refuses_in_one_sentence(lif, arguments, message, capsys):
     assert main(["calibrate", str(lif), *arguments]) == 1

@@ -89,7 +89,14 @@ def test_a_policy_and_its_network_work_one_after_the_other(data, tmp_path):
     named = Run(chosen, seed=1).finish(policy.task(lif, data.train, 1.0, 4.0),
                                                        tmp_path / "checkpoint.pt", lambda epoch, loss: None)
     figures = evaluate_policy(named, lif, data, CFG)
-    asked, decision = policy.follow(named, lif, data.test, CFG)
+    asked, decision = policy.Followed.on(data.test, named, lif, CFG).at()
     assert figures["chosen"]["accuracy"] == (decision.classes == data.test.labels).double().mean().item()
     assert figures["chosen"]["timesteps"] == (asked.classes + 1).double().mean().item()
     assert figures["chosen"]["cycles"] > figures["policy"]["cycles"] == asked.cycles["cycles"].sum(1).double().mean()
+    assert figures["after"] == evaluate(lif, data, CFG)["after"]
+    assert min(worth["timesteps"] for worth in figures["thresholds"]["price"]) == 1
+    # With one timestep for every picture, the policy's cycles come on top.
+    cheapest, one = figures["thresholds"]["price"][0], figures["after"][0]
+    assert cheapest["accuracy"] == one["accuracy"]
+    assert cheapest["cycles"] == pytest.approx(one["cycles"] + figures["policy"]["cycles"])
+    assert cheapest["energy_delay"] > one["energy_delay"]

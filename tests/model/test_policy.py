@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,11 +6,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from model.__main__ import main
 from model.convert import convert
 from model.datasets import Split
 from model.datasets import load as load_dataset
 from model.network import NetworkError
-from model.trained import load
+from model.trained import load, save
 from model.training import policy
 from model.training.layers import FloatNetwork
 from model.training.measure import observe
@@ -29,6 +31,13 @@ def data():
 @pytest.fixture(scope="module")
 def lif():
     return load(NETWORKS / "digits-lif")
+
+
+@pytest.fixture(scope="module")
+def named(data, lif, tmp_path_factory):
+    """A policy of ``lif``."""
+    return Run(POLICY, seed=1).finish(policy.task(lif, data.train, 1.0, 4.0),
+                                      tmp_path_factory.mktemp("policy") / "checkpoint.pt", lambda epoch, loss: None)
 
 
 def test_a_right_answer_is_worth_less_the_later_and_hard_pictures_count_more():
@@ -69,10 +78,8 @@ def test_learns_to_name_the_timesteps_that_are_enough(data, tmp_path):
     assert (named == (data.validation.labels >= 5)).double().mean() > 0.75
 
 
-def test_the_network_follows_the_policy(data, lif, tmp_path):
-    named = Run(POLICY, seed=1).finish(policy.task(lif, data.train, 1.0, 4.0),
-                                                       tmp_path / "checkpoint.pt", lambda epoch, loss: None)
-    asked, decision = policy.follow(named, lif, data.validation)
+def test_the_network_follows_the_policy(data, lif, named):
+    asked, decision = policy.Followed.on(data.validation, named, lif).at()
     assert asked.classes.equal(observe(convert(named), data.validation).logits[:, -1].argmax(1))
     assert decision.timesteps.equal(asked.classes + 1)
     accuracy = (decision.classes == data.validation.labels).double().mean().item()
@@ -82,4 +89,47 @@ def test_the_network_follows_the_policy(data, lif, tmp_path):
 
 def test_refuses_to_follow_a_policy_of_another_network(data, lif):
     with pytest.raises(NetworkError, match="network digits-lif names the timesteps of '', not of 'digits-lif'"):
-        policy.follow(lif, lif, data.validation)
+        policy.Followed.on(data.validation, lif, lif)
+
+
+def test_refuses_a_policy_that_names_more_timesteps_than_there_are(data, lif, named):
+    short = replace(lif, header=lif.header.model_copy(update={"timesteps": 3}))
+    with pytest.raises(NetworkError, match="digits-policy names up to 4 timesteps, and digits-lif runs 3"):
+        policy.Followed.on(data.validation, named, short)
+
+
+def test_a_price_buys_timesteps_from_all_to_one(data, lif, named):
+    followed = policy.Followed.on(data.validation, named, lif)
+    tried = list(followed.points(data.validation.labels))
+    timesteps = [point.timesteps for point in tried]
+    assert timesteps == sorted(timesteps, reverse=True) and timesteps[0] == 4 and timesteps[-1] == 1
+    for point in tried[::len(tried) // 7]:
+        asked, decision = followed.at(point.threshold)
+        assert decision.timesteps.equal(asked.classes + 1)
+        assert decision.timesteps.double().mean().item() == point.timesteps
+        assert (decision.classes == data.validation.labels).double().mean().item() == point.accuracy
+
+
+def test_the_price_lies_in_the_biases(data, lif, named):
+    followed = policy.Followed.on(data.validation, named, lif)
+    for price in (-0.4, 0.0, 0.35):
+        expected, _ = followed.at(price)
+        asked, _ = policy.Followed.on(data.validation, policy.dearer(named, price), lif).at()
+        assert asked.logits.equal(expected.logits) and asked.classes.equal(expected.classes)
+
+
+def test_the_command_asks_for_timesteps(data, lif, named, tmp_path, capsys):
+    save(lif, tmp_path / "digits-lif")
+    path = save(policy.validated(named, lif, data.validation), tmp_path / "digits-policy")
+    before = path.read_bytes()
+    assert main(["calibrate", str(tmp_path / "digits-policy"), "--target-timesteps", "1.2"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"price .* 1\.(1|2)\d\d ", shown) and path.read_bytes() == before
+    assert main(["calibrate", str(tmp_path / "digits-policy"), "--target-timesteps", "1.2", "--rule", "price"]) == 0
+    written = load(tmp_path / "digits-policy")
+    _, decision = policy.Followed.on(data.validation, written, lif).at()
+    assert 1.1 < decision.timesteps.double().mean().item() <= 1.2
+    accuracy = (decision.classes == data.validation.labels).double().mean().item()
+    assert written.header.validation_accuracy == (accuracy,) and f"{accuracy:.2%}" in capsys.readouterr().out
+    assert main(["calibrate", str(tmp_path / "digits-policy"), "--rule", "margin"]) == 1
+    assert capsys.readouterr().err == "error: --rule of digits-policy must be one of price, not margin\n"
