@@ -50,19 +50,19 @@ def train(args) -> None:
             checkpoint.unlink(missing_ok=True)
         start = trained.load(args.out / chosen.start_from) if chosen.start_from else None
         data = load(chosen.dataset)
-        run = Run(chosen, args.seed, start, data.train.images)
-        network = train_one(run, data, checkpoint, args.out, console)
+        target = trained.load(args.out / chosen.policy_of) if chosen.policy_of else None
+        task = policy.Task(target, chosen.penalty, chosen.hard) if target else None
+        run = Run(chosen, args.seed, start, data.train.images, task)
+        network = train_one(run, data, checkpoint, target, console)
         path = trained.save(rounded(network) if chosen.rounded else network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
         console.print(f"{chosen.name}: validation accuracy {shares}; wrote {path}")
 
 
-def train_one(run: Run, data: Dataset, checkpoint: Path, networks: Path, console: Console) -> trained.Trained:
-    """Bring ``run`` to its end, with a progress bar or a line for every epoch, and validate what came of it."""
-    chosen, split = run.recipe, data.train
-    if chosen.policy_of:
-        target = trained.load(networks / chosen.policy_of)
-        split = policy.task(target, split, chosen.penalty, chosen.hard)
+def train_one(run: Run, data: Dataset, checkpoint: Path, target: trained.Trained | None,
+              console: Console) -> trained.Trained:
+    """Bring ``run`` to its end, with a progress bar or a line for every epoch, and validate what came of it; a policy,
+    with the network that follows it, its ``target``."""
     name, epochs = run.recipe.name, run.recipe.all_epochs
     if run.resume(checkpoint):
         console.print(f"{name}: going on after epoch {run.epoch} of {checkpoint}")
@@ -76,10 +76,10 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, networks: Path, console
             if progress.disable:
                 console.print(f"{name}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
-        network = run.finish(split, checkpoint, report)
-    if chosen.policy_of:
+        network = run.finish(data.train, checkpoint, report)
+    if target:
         return policy.validated(network, target, data.validation)
-    return validated(network, data.validation, chosen.exit_rule)
+    return validated(network, data.validation, run.recipe.exit_rule)
 
 
 def import_ann(args) -> None:
@@ -128,7 +128,7 @@ def choose_layers(args) -> None:
         if args.operations is not None:
             chosen = dataclasses.replace(chosen, operations=args.operations)
         run = Run(chosen, args.seed, found)
-        found = train_one(run, data, args.build / name / "checkpoint.pt", args.network.parent, console)
+        found = train_one(run, data, args.build / name / "checkpoint.pt", None, console)
     else:
         found = validated(found, data.validation, header.exit.rule)
     shares = ", ".join(f"{share:.2%}" for share in found.header.validation_accuracy)

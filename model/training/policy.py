@@ -1,7 +1,7 @@
 """A small network that names the timesteps of each picture before the run (SEENN-II: Li et al., NeurIPS 2023).
 
-The network whose timesteps are chosen is not trained any more, and what it answers after every timestep is known.
-So the reward of a choice is known too, and the expected reward of a policy is exact: nothing is sampled.
+The network whose timesteps are chosen is not trained any more, and it says how sure the right answer is after every
+timestep. So the reward of a choice is known, and the expected reward of a policy is exact: nothing is sampled.
 
 A policy that is trained can be asked for fewer timesteps, or for more: its readout's biases have a price for each.
 """
@@ -24,28 +24,40 @@ from .calibrate import Point, loosened
 from .layers import FloatNetwork, Stage
 from .measure import accuracies, observe
 
-__all__ = ["BATCH", "STEPS", "answers", "costs", "task", "Followed", "dearer", "validated"]
+__all__ = ["STEPS", "Task", "costs", "Followed", "dearer", "validated"]
 
-BATCH = 128
 # Of a price that is looked for, to a natural unit of the logits.
 STEPS = 32
 
 
-def answers(trained: Trained, images: Tensor) -> Tensor:
-    """Which class a trained network names after each timestep, as it trains: with float charges.
+class Task:
+    """What a policy learns about a network that is trained: what each number of timesteps costs for a picture.
+
+    The network answers the very pictures that the policy is shown, augmented as they are: which of those that never
+    change are hard would be easier to remember than to understand. It answers in float.
 
     Parameters
     ----------
-    images : Tensor, float32, (images, channels, height, width)
-
-    Returns
-    -------
-    Tensor, int64, (images, timesteps)
+    trained : Trained
+    penalty, weight : float
+        See :func:`costs`.
     """
-    network = FloatNetwork.of(trained).eval()
-    with torch.no_grad():
-        named = [network(batch, Stage()).logits.argmax(2).T for batch in images.split(BATCH)]
-    return torch.cat(named)
+
+    def __init__(self, trained: Trained, penalty: float, weight: float):
+        self.network = FloatNetwork.of(trained).to(memory_format=torch.channels_last).eval()
+        self.penalty, self.weight = penalty, weight
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The :func:`costs` of pictures, (images, channels, height, width), of these classes.
+
+        Returns
+        -------
+        Tensor, float32, (images, timesteps)
+        """
+        shares = self.network(images, Stage()).logits.float().softmax(2)
+        right = shares.gather(2, labels.expand(len(shares), -1)[..., None])
+        return costs(right[..., 0].T, self.penalty, self.weight)
 
 
 def costs(right: Tensor, penalty: float, weight: float) -> Tensor:
@@ -56,21 +68,16 @@ def costs(right: Tensor, penalty: float, weight: float) -> Tensor:
 
     Parameters
     ----------
-    right : Tensor, bool, (images, timesteps)
+    right : Tensor, float, (images, timesteps)
+        How sure the right answer is, from 0 to 1.
 
     Returns
     -------
-    Tensor, float32, as ``right``
+    Tensor, float, as ``right``
     """
     worth = 2.0 ** -torch.arange(1, right.shape[1] + 1)
-    hard = torch.where(right[:, :1], 1.0, weight)
-    return hard * torch.where(right, -worth, penalty)
-
-
-def task(trained: Trained, split: Split, penalty: float, weight: float) -> Split:
-    """The pictures of ``split`` with the :func:`costs` of each number of timesteps of ``trained`` for labels."""
-    right = answers(trained, split.images) == split.labels[:, None]
-    return Split(split.images, costs(right, penalty, weight))
+    hard = 1 + (weight - 1) * (1 - right[:, :1])
+    return hard * ((1 - right) * penalty - right * worth)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

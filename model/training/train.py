@@ -18,6 +18,7 @@ from ..datasets import Split
 from ..trained import VERSION, Header, Trained
 from .augment import augment
 from .layers import FloatNetwork, Stage
+from .policy import Task
 from .recipes import Recipe
 
 __all__ = ["Run", "header", "network"]
@@ -44,14 +45,17 @@ class Run:
         Begin with these weights instead of random ones.
     images : Tensor, optional
         For the statistics of batch norms that are folded in ``start``, see :meth:`FloatNetwork.begin`.
+    task : Task, optional
+        Of a policy: it learns what this says of the pictures it is shown, not their classes.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None, images: Tensor | None = None):
+    def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None, images: Tensor | None = None,
+                 task: Task | None = None):
         if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
             mallopt(TRIM_THRESHOLD, 2 * BYTES - 1)
             mallopt(MMAP_THRESHOLD, BYTES)
         torch.manual_seed(seed)
-        self.recipe, self.seed, self.epoch, self.steps = recipe, seed, 0, 0
+        self.recipe, self.seed, self.task, self.epoch, self.steps = recipe, seed, task, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
         if start:
             self.network.begin(start, images)
@@ -97,6 +101,8 @@ class Run:
         entropy, which keeps it from making up its mind before it has learned anything.
         """
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+            if self.task:
+                labels = self.task(images, labels)
             ran = self.network(images, stage)
             if labels.is_floating_point():
                 shares, levels = ran.logits[-1].softmax(1), ran.logits[-1].log_softmax(1)

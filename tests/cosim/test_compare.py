@@ -112,8 +112,8 @@ def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
     chosen = Recipe(name="digits-policy", policy_of="digits-lif", layers=layers, epochs=3, smoothing=0.3,
                     **CAT)
     digits, lif = load_dataset("digits"), load(ROOT / "networks" / "digits-lif")
-    named = Run(chosen, seed=1).finish(policy.task(lif, digits.train, 1.0, 4.0),
-                                                       tmp_path / "checkpoint.pt", lambda epoch, loss: None)
+    named = Run(chosen, seed=1, task=policy.Task(lif, 1.0, 4.0)).finish(
+        digits.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None)
     for trained in (lif, named):
         save(trained, tmp_path / trained.header.name)
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
@@ -123,7 +123,7 @@ def test_a_policy_runs_first_and_names_the_timesteps(tmp_path, monkeypatch):
     network, = json.loads((tmp_path / "results.json").read_text())["networks"]
     assert all(agreement == {"equal": 12, "of": 12} for agreement in network["agreement"].values())
     first = Split(digits.test.images[:12], digits.test.labels[:12])
-    decisions = policy.follow(named, lif, first, preset("tiny"))
+    decisions = policy.Followed.on(first, named, lif, preset("tiny")).at()
     assert [picture["timesteps"] for picture in network["pictures"]] == decisions[1].timesteps.tolist()
     assert [picture["cycles"] for picture in network["pictures"]] == (
         sum(decision.cycles["cycles"].sum(1) for decision in decisions).tolist())

@@ -86,8 +86,8 @@ def test_a_policy_and_its_network_work_one_after_the_other(data, tmp_path):
     lif = load_trained(NETWORKS / "digits-lif")
     chosen = Recipe(name="digits-policy", policy_of="digits-lif", epochs=1,
                     layers=convolutions(4, "stride", 4, "stride", classes=4), **CAT)
-    named = Run(chosen, seed=1).finish(policy.task(lif, data.train, 1.0, 4.0),
-                                                       tmp_path / "checkpoint.pt", lambda epoch, loss: None)
+    named = Run(chosen, seed=1, task=policy.Task(lif, 1.0, 4.0)).finish(
+        data.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None)
     figures = evaluate_policy(named, lif, data, CFG)
     asked, decision = policy.Followed.on(data.test, named, lif, CFG).at()
     assert figures["chosen"]["accuracy"] == (decision.classes == data.test.labels).double().mean().item()
