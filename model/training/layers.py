@@ -234,9 +234,14 @@ class FloatNetwork(nn.Module):
         """Take over what ``trained`` computes.
 
         Where its batch norm is folded, there is one again that changes nothing; with ``images``, (images, channels,
-        height, width), it has the statistics of the first of them, so that it can follow those of a batch.
+        height, width), it has the statistics of the first of them, so that it can follow those of a batch. A readout of
+        other classes stays as it is.
         """
         tensors, folded = dict(trained.tensors), []
+        readout = self.header.layers[-1]
+        if trained.header.layers[-1].channels != readout.channels:
+            tensors |= {name.removeprefix("layers."): value for name, value in self.state_dict().items()
+                        if name.startswith(f"layers.{readout.name}.")}
         for name, layer in self.layers.items():
             bias = tensors.get(f"{name}.bias")
             if layer.spec.batch_norm and bias is not None:

@@ -18,7 +18,7 @@ from model.training.augment import augment
 from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
 from model.training.measure import accuracies
 from model.training.recipes import RECIPES, Recipe, recipe
-from model.training.train import Run, header, progress_at, rate, weights
+from model.training.train import Run, header, network, progress_at, rate, weights
 
 NETWORKS = Path(__file__).parents[2] / "networks"
 
@@ -51,6 +51,14 @@ def test_the_first_timestep_can_have_a_larger_share_of_the_loss():
     assert weights(0.0, 4).tolist() == [0.25] * 4
     assert weights(0.7, 4).tolist() == pytest.approx([0.7, 0.1, 0.1, 0.1])
     assert weights(0.7, 1).tolist() == [1]
+
+
+def test_a_readout_of_other_classes_begins_at_random():
+    start = Run(SMALL, seed=1)
+    other = replace(SMALL, layers=(*SMALL.layers[:-1], LinearSpec(name="readout", channels=4)))
+    fresh, begun = Run(other, seed=2).network.state_dict(), Run(other, seed=2, start=network(start.network)).network
+    for name, value in begun.state_dict().items():
+        assert value.equal((fresh if "readout" in name else start.network.state_dict())[name])
 
 
 def test_activations_are_relu_then_clipped_then_spikes():
