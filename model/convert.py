@@ -16,6 +16,8 @@ __all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "rounded", "unfold
 KERNEL_LIMIT = 7
 # Four spike words: up to here an unfolded picture costs little room and saves most of its fetches.
 UNFOLD_LIMIT = 64
+# Times that a bias must exceed all weights of its channel together for them to count as none.
+FAINT = 64
 
 
 def fold(weight: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,16 +107,23 @@ def _all_folded(trained: Trained) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
 
 
 def _folded(trained: Trained, spec: LayerSpec, kernel: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Weight as a convolution and bias of a layer in float64, with its batch norm folded in."""
+    """Weight as a convolution and bias of a layer in float64, with its batch norm folded in.
+
+    A channel that training gave up can have weights that are next to nothing beside its bias, which no accumulator
+    holds under their scale: it has none.
+    """
     def tensor(name):
         return trained.tensors[f"{spec.name}.{name}"].double()
 
     weight = trained.weight(spec).double().reshape(kernel)
     if spec.kind == "identity":
         return weight, torch.zeros(spec.channels).double()
-    if not spec.batch_norm:
-        return weight, tensor("bias")
-    return fold(weight, tensor("norm_scale"), tensor("norm_shift"), tensor("norm_mean"), tensor("norm_variance"))
+    if spec.batch_norm:
+        weight, bias = fold(weight, *(tensor(f"norm_{name}") for name in ("scale", "shift", "mean", "variance")))
+    else:
+        bias = tensor("bias")
+    most = weight.abs().flatten(1).sum(1)
+    return torch.where((most < bias.abs() / FAINT).reshape(-1, 1, 1, 1), 0, weight), bias
 
 
 def _layer(header: Header, spec: LayerSpec, source: int, weight: Tensor, bias: Tensor, largest: Tensor,

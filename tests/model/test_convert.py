@@ -123,6 +123,17 @@ def test_a_channel_that_batch_norm_switched_off_keeps_its_bias():
     assert (conv.weight[2] == NO_SYNAPSE).all() and conv.gain[2] == 0 and conv.bias[2] == 2048
 
 
+def test_a_channel_whose_weights_are_nothing_beside_its_bias_has_none():
+    trained = random_trained()
+    trained.tensors["conv.norm_scale"][1:3] = 1e-4
+    trained.tensors["conv.norm_shift"][1], trained.tensors["conv.norm_shift"][2] = -1, 1e-4
+    conv = convert(trained).layers[0]
+    assert (conv.weight[1] == NO_SYNAPSE).all() and conv.gain[1] == 0 and conv.bias[1] == -4096
+    assert (conv.weight[2] != NO_SYNAPSE).any()
+    again = convert(rounded(trained)).layers[0]
+    assert again.weight.equal(conv.weight) and again.gain.equal(conv.gain) and again.bias.equal(conv.bias)
+
+
 def test_refuses_a_large_kernel():
     trained = random_trained(layers=(ConvSpec(name="wide", channels=3, kernel=8),), shape=(1, 8, 8))
     with pytest.raises(NetworkError, match="^layer wide: a kernel is at most 7 x 7, found 8 x 8$"):
