@@ -10,7 +10,7 @@ from .network import Exit, Layer, Network, NetworkError, Reset, Rule, Unfold
 from .quantise import bias_codes, weight_codes, weight_values
 from .trained import NORM_EPSILON, Header, LayerSpec, Trained
 
-__all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "rounded", "unfolded"]
+__all__ = ["KERNEL_LIMIT", "UNFOLD_LIMIT", "fold", "convert", "rounded", "mean", "unfolded"]
 
 # Of a convolution; the kernel of a linear layer covers its map, however large.
 KERNEL_LIMIT = 7
@@ -73,19 +73,23 @@ def convert(trained: Trained, numerics: Numerics | None = None, unfold_limit: in
 def rounded(trained: Trained) -> Trained:
     """``trained`` with its batch norms folded and its weights rounded: it converts to the same network, and lies in a
     sixth of the space."""
-    header = trained.header
-    layers = tuple(spec if spec.kind == "identity" else spec.model_copy(update={"batch_norm": False})
-                   for spec in header.layers)
     folded, tensors = _all_folded(trained), {}
-    for spec in header.layers:
-        if spec.kind == "identity":
-            continue
-        weight, bias, largest = folded[spec.name]
-        codes, gain = weight_codes(weight, header.weight_grain, largest)
-        weight = weight_values(codes, gain, header.weight_grain).float()
-        tensors[f"{spec.name}.weight"] = weight.flatten(1) if spec.kind == "linear" else weight
-        tensors[f"{spec.name}.bias"] = bias.float()
-    return Trained(header.model_copy(update={"layers": layers, "rounded": True}), tensors)
+    for name, (weight, bias, largest) in folded.items():
+        codes, gain = weight_codes(weight, trained.header.weight_grain, largest)
+        tensors[name] = weight_values(codes, gain, trained.header.weight_grain), bias
+    made = _without_norms(trained.header, tensors)
+    return replace(made, header=made.header.model_copy(update={"rounded": True}))
+
+
+def mean(one: Trained, other: Trained) -> Trained:
+    """The header of ``other``, and of both, with their batch norms folded, the mean of all weights and biases.
+
+    The ends of two rounds of training lie on the rim of a basin, and their mean lies in it (Izmailov et al., UAI 2018).
+    """
+    these, those = _all_folded(one), _all_folded(other)
+    tensors = {name: ((weight + those[name][0]) / 2, (bias + those[name][1]) / 2)
+               for name, (weight, bias, _) in these.items()}
+    return _without_norms(other.header, tensors)
 
 
 def unfolded(network: Network) -> Network:
@@ -96,6 +100,18 @@ def unfolded(network: Network) -> Network:
     taps = first.weight.flatten(1)[..., None, None]
     return replace(network, shape=(taps.shape[1], height, width), unfold=unfold,
                    layers=(replace(first, weight=taps, stride=1, padding=0), *network.layers[1:]))
+
+
+def _without_norms(header: Header, folded: dict[str, tuple[Tensor, Tensor]]) -> Trained:
+    """A network of these weights and biases, by layer."""
+    layers, tensors = [], {}
+    for spec in header.layers:
+        if spec.kind != "identity":
+            spec, (weight, bias) = spec.model_copy(update={"batch_norm": False}), folded[spec.name]
+            tensors[f"{spec.name}.weight"] = (weight.flatten(1) if spec.kind == "linear" else weight).float()
+            tensors[f"{spec.name}.bias"] = bias.float()
+        layers.append(spec)
+    return Trained(header.model_copy(update={"layers": tuple(layers), "rounded": False}), tensors)
 
 
 def _all_folded(trained: Trained) -> dict[str, tuple[Tensor, Tensor, Tensor]]:

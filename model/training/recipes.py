@@ -45,6 +45,8 @@ class Recipe:
         Share of the target that goes to all classes alike; of a policy, what a unit of its entropy is worth.
     rounded : bool
         Keep the result folded and rounded, in a sixth of the space; see :func:`model.convert.rounded`.
+    mean : bool
+        Keep the mean of what the network ends with and of what it started from, see :func:`model.convert.mean`.
     average : float
         Share that the averaged weights, which are the result, keep at every step.
     clip_from : float
@@ -102,6 +104,7 @@ class Recipe:
     momentum: float = 0.0
     smoothing: float = 0.0
     rounded: bool = False
+    mean: bool = False
     average: float = 0.998
     clip_from: float = 0.0
     quantise_from: float = 0.0
@@ -223,7 +226,8 @@ RECIPES = {made.name: made for made in (
                "batch": 256, "rate": 0.2, "clip_from": 0.5, "quantise_from": 0.7, "spike_from": 0.75, "shift": 4.0}),
     Recipe(name="cifar10-vgg16-ttfs", **THIRD_ROUND),
     Recipe(name="cifar10-vgg16-sparse-start", operations=0.12, again=7, again_rate=0.05, **SPARSE),
-    Recipe(name="cifar10-vgg16-sparse", operations=0.14, **SPARSE | {"start_from": "cifar10-vgg16-sparse-start"}),
+    Recipe(name="cifar10-vgg16-sparse", operations=0.14, mean=True, **SPARSE | {
+        "start_from": "cifar10-vgg16-sparse-start"}),
     # A sum of several maps is clipped from the start; without that, it would grow from block to block.
     Recipe(name="cifar10-resnet20-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=RESNET20, epochs=6, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {

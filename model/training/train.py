@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..convert import mean
 from ..datasets import Split
 from ..trained import VERSION, Header, Trained
 from .augment import augment
@@ -55,7 +56,7 @@ class Run:
             mallopt(TRIM_THRESHOLD, 2 * BYTES - 1)
             mallopt(MMAP_THRESHOLD, BYTES)
         torch.manual_seed(seed)
-        self.recipe, self.seed, self.task, self.epoch, self.steps = recipe, seed, task, 0, 0
+        self.recipe, self.seed, self.start, self.task, self.epoch, self.steps = recipe, seed, start, task, 0, 0
         self.network = FloatNetwork(header(recipe, seed))
         if start:
             self.network.begin(start, images)
@@ -165,7 +166,8 @@ class Run:
             if time.monotonic() - saved > CHECKPOINT_SECONDS or self.epoch == self.recipe.all_epochs:
                 self.save(checkpoint)
                 saved = time.monotonic()
-        return network(self.average)
+        ended = network(self.average)
+        return mean(self.start, ended) if self.recipe.mean else ended
 
 
 def progress_at(recipe: Recipe, epoch: float) -> float:

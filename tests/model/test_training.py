@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from model.__main__ import main
 from model.config import preset
-from model.convert import convert, rounded
+from model.convert import convert, fold, rounded
 from model.datasets import load as load_dataset
 from model.encode import picture_codes
 from model.network import Coding
@@ -51,6 +51,17 @@ def test_the_first_timestep_can_have_a_larger_share_of_the_loss():
     assert weights(0.0, 4).tolist() == [0.25] * 4
     assert weights(0.7, 4).tolist() == pytest.approx([0.7, 0.1, 0.1, 0.1])
     assert weights(0.7, 1).tolist() == [1]
+
+
+def test_the_mean_of_start_and_end_is_kept_where_wanted(data, tmp_path):
+    start = network(Run(SMALL, seed=1).network)
+    ended, meant = (Run(replace(SMALL, epochs=1, mean=wanted), seed=2, start=start).finish(
+        data.train, tmp_path / f"{wanted}.pt", lambda epoch, loss: None) for wanted in (False, True))
+    assert "conv.norm_scale" in ended.tensors and not meant.header.layers[0].batch_norm
+    folded = [fold(*(each.tensors[f"conv.{name}"].double() for name in (
+        "weight", "norm_scale", "norm_shift", "norm_mean", "norm_variance"))) for each in (start, ended)]
+    for name, values in zip(("weight", "bias"), zip(*folded)):
+        torch.testing.assert_close(meant.tensors[f"conv.{name}"].double(), sum(values) / 2)
 
 
 def test_a_readout_of_other_classes_begins_at_random():
