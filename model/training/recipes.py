@@ -253,8 +253,8 @@ RECIPES = {made.name: made for made in (
            layers=convolutions(32, "stride", 64, "stride", 64, "stride"), epochs=30, flip=True, smoothing=0.05,
            **CAT | {"shift": 3.0}),
     Recipe(name="cifar10-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-lif",
-           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), epochs=16, rate=1e-3, flip=True,
-           erase=8, smoothing=0.05, start_from="cifar10-policy-start",
+           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), epochs=12, rate=1e-3, flip=True,
+           penalty=4.0, hard=1.0, erase=8, smoothing=0.05, start_from="cifar10-policy-start",
            **CAT | {"clip_from": 0.0, "quantise_from": 0.0, "spike_from": 0.0, "shift": 3.0}),
 )}
 
