@@ -52,6 +52,8 @@ class Job:
     ----------
     name : str
         Of the network, or of the policy that names its timesteps.
+    sha256 : str
+        Of its weights.
     network : Network
     indices : list of int
         Pictures of the test split.
@@ -64,6 +66,7 @@ class Job:
     """
 
     name: str
+    sha256: str
     network: Network
     indices: list[int]
     folder: Path
@@ -190,7 +193,7 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
          out: Path) -> Job:
     path = ROOT / "networks" / name if "/" not in name else Path(name)
     trained, policy = load(path), None
-    name, files = trained.header.name, _files("network", path)
+    name, sha256, files = trained.header.name, trained.header.sha256, _files("network", path)
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     if trained.header.policy_of:
@@ -218,7 +221,7 @@ def _job(name: str, cfg: ProcessorConfig, images: int | None, waves: int | None,
         if needed > room:
             raise ValueError(f"the weights of {name} take {needed} bytes, the simulated memory has {room}")
     files |= {each: image.to_bytes() for each, image in loaded.items()}
-    return Job(name=name, network=network, indices=indices, folder=folder, files=files, policy=policy)
+    return Job(name=name, sha256=sha256, network=network, indices=indices, folder=folder, files=files, policy=policy)
 
 
 def _files(name: str, path: Path) -> dict[str, bytes]:
@@ -285,7 +288,7 @@ def _result(job: Job, cfg: ProcessorConfig, memory: Pace, outcomes: list[Outcome
     cycles = [picture.cycles for picture in pictures]
     operations = [picture.synaptic_operations for picture in pictures]
     return NetworkResult(
-        network=job.name, images=len(pictures),
+        network=job.name, network_sha256=job.sha256, images=len(pictures),
         golden_accuracy=(decision.classes == labels).double().mean().item(),
         rtl_accuracy=statistics.fmean(picture.class_index == picture.label for picture in pictures),
         # The bench stops at the first difference, so every picture that has a line agreed in everything.

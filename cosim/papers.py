@@ -200,7 +200,7 @@ def _networks(figures: dict) -> str:
         worth = figure["chosen"]
         rows.append([f"`{name}`", DATASETS[figure["dataset"]], f"{figure['timesteps']} x {figure['slots']}",
                      f"{worth['accuracy']:.2%}", f"{worth['timesteps']:.2f}", number(worth["synaptic_operations"]),
-                     number(worth["cycles"]), _busy(worth), _agreed(name)])
+                     number(worth["cycles"]), _busy(worth), _agreed(name, figure["mark"][0][0])])
     return markdown(["network", "dataset", "timesteps x slots", "accuracy", "timesteps", "synaptic operations",
                      "cycles", "busy columns", "equal in RTL"], rows)
 
@@ -209,11 +209,12 @@ def _busy(worth: dict) -> str:
     return f"{worth['synaptic_operations'] / worth['cycles'] / preset(CONFIG).group_columns:.1%}"
 
 
-def _agreed(name: str) -> str:
-    """On how many pictures every number agreed, for each processor that was compared."""
+def _agreed(name: str, sha256: str) -> str:
+    """On how many pictures every number agreed, for each processor that was compared with these weights."""
     found = []
     for config in PRESETS:
-        if compared := record.read(f"compare-{name}-{config}"):
+        compared = record.read(f"compare-{name}-{config}")
+        if compared and compared["network_sha256"] == sha256:
             equal = min(agreement["equal"] for agreement in compared["agreement"].values())
             found.append(f"{number(equal)} of {number(compared['images'])} (`{config}`)")
     return ", ".join(found) or "-"

@@ -70,6 +70,7 @@ class NetworkResult(_Strict):
     """One network, on ``images`` pictures of its test split."""
 
     network: str
+    network_sha256: str                 # of its weights; of the policy's, if one names its timesteps
     images: Count
     golden_accuracy: float
     rtl_accuracy: float

@@ -61,12 +61,15 @@ def test_layers_stand_beside_the_network_they_come_from(results, monkeypatch):
 
 
 def test_agreement_is_that_of_the_quantity_that_agrees_least(results):
-    assert papers._agreed("digits-ttfs") == "-"
-    record.write("compare-digits-ttfs-large", "a test", {"images": 3000, "agreement": {
+    assert papers._agreed("digits-ttfs", "ab") == "-"
+    record.write("compare-digits-ttfs-large", "a test", {"network_sha256": "ab", "images": 3000, "agreement": {
         "class": {"equal": 3000, "of": 3000}, "cycles": {"equal": 2999, "of": 3000}}})
-    assert papers._agreed("digits-ttfs") == "2 999 of 3 000 (`large`)"
-    record.write("compare-digits-ttfs-tiny", "a test", {"images": 20, "agreement": {"class": {"equal": 20, "of": 20}}})
-    assert papers._agreed("digits-ttfs") == "20 of 20 (`tiny`), 2 999 of 3 000 (`large`)"
+    assert papers._agreed("digits-ttfs", "ab") == "2 999 of 3 000 (`large`)"
+    record.write("compare-digits-ttfs-tiny", "a test", {
+        "network_sha256": "ab", "images": 20, "agreement": {"class": {"equal": 20, "of": 20}}})
+    assert papers._agreed("digits-ttfs", "ab") == "20 of 20 (`tiny`), 2 999 of 3 000 (`large`)"
+    # Of weights that were trained again since, nothing is known.
+    assert papers._agreed("digits-ttfs", "cd") == "-"
 
 
 def test_a_damaged_network_is_one_sentence(results, tmp_path, monkeypatch, capsys):

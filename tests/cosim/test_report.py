@@ -63,7 +63,7 @@ def network(name, stopped, *, timesteps, slots, golden_accuracy, **changes):
     pictures = tuple(picture(index, k, WRONG[name].get(index, 3)) for index, k in enumerate(stopped))
     cycles = [entry.cycles for entry in pictures]
     return NetworkResult(**dict(
-        network=name, images=len(stopped), golden_accuracy=golden_accuracy, rtl_accuracy=0.92,
+        network=name, network_sha256="ab", images=len(stopped), golden_accuracy=golden_accuracy, rtl_accuracy=0.92,
         agreement={quantity: Agreement(equal=len(stopped), of=len(stopped)) for quantity in QUANTITIES},
         timesteps=timesteps, slots=slots, exit_rule="budget", exit_threshold=0.0,
         average_timesteps=statistics.fmean(stopped), cycles_min=min(cycles), cycles_median=statistics.median(cycles),
