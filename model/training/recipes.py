@@ -262,7 +262,8 @@ RECIPES = {made.name: made for made in (
 def tuning(chosen: Recipe, name: str, layers: tuple[AnySpec, ...], epochs: int) -> Recipe:
     """A few epochs of ``chosen`` as it ends, at a tenth of its rate, for a network with other ``layers``."""
     return replace(chosen, name=name, layers=layers, epochs=epochs, start_from=chosen.name, rate=chosen.rate / 10,
-                   clip_from=0.0, quantise_from=0.0, spike_from=0.0, freeze_from=0.0, unroll_from=0.0, again=0)
+                   clip_from=0.0, quantise_from=0.0, spike_from=0.0, freeze_from=0.0, unroll_from=0.0, again=0,
+                   mean=False)
 
 
 def recipe(name: str) -> Recipe:
