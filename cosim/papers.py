@@ -16,6 +16,7 @@ from model.datasets import Dataset, load
 from model.page import BLUE, GREY, METADATA, ORANGE, STYLE, markdown, number
 from model.training.evaluate import CONSTANT_ENERGY, evaluate, evaluate_layers, evaluate_policy
 from model.training.measure import dense_operations
+from model.training.policy import PRICE
 
 __all__ = ["CONFIG", "LOST", "NETWORKS", "available", "measure", "loosest", "write"]
 
@@ -109,7 +110,7 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         header = network.header
         others = [trained.load(ROOT / "networks" / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
         mark = [[each.header.sha256, each.header.exit.model_dump(mode="json")] for each in (network, *others)]
-        rule = "price" if header.policy_of else header.exit.rule
+        rule = PRICE if header.policy_of else header.exit.rule
         told = {"rule": rule, "dense": dense_operations(convert(network))}
         if not again and known.get(name, {}).get("mark") == mark:
             figures[name] = known[name] | told

@@ -29,8 +29,6 @@ from .training.train import Run
 
 # Pictures that a plan is told for, and characters of a line.
 PLAN_IMAGES, PLAN_WIDTH = 8, 120
-# The rule of a policy: what a timestep costs it.
-PRICE = "price"
 
 
 def train(args) -> None:
@@ -145,7 +143,7 @@ def calibrate_exit(args) -> None:
         target = trained.load(args.network.with_name(header.policy_of))
     elif header.timesteps == 1:
         raise ValueError(f"network {header.name} runs one timestep: there is nothing to stop early")
-    rules = [PRICE] if target else [rule.name.lower() for rule in RULES]
+    rules = [policy.PRICE] if target else [rule.name.lower() for rule in RULES]
     if args.rule and args.rule not in rules:
         raise ValueError(f"--rule of {header.name} must be one of {', '.join(rules)}, not {args.rule}")
     split, wanted = load(header.dataset).validation, {
@@ -154,7 +152,7 @@ def calibrate_exit(args) -> None:
     if target:
         followed = policy.Followed.on(split, network, target)
         integer, observed = followed.network, followed.observed
-        points = {PRICE: followed.calibrate(split.labels, **wanted)}
+        points = {policy.PRICE: followed.calibrate(split.labels, **wanted)}
     else:
         integer = convert(network)
         observed = observe(integer, split)
@@ -240,7 +238,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=int, default=2000, metavar="N",
                          help="search on about so many pictures of the validation split (default: %(default)s)")
     command.add_argument("--epochs", type=int, default=0, help="of fine-tuning afterwards (default: %(default)s)")
-    command.add_argument("--operations", type=float, metavar="PRICE",
+    command.add_argument("--operations", type=float, metavar="policy.PRICE",
                          help="of all synaptic operations while tuning; by default that of the old network's recipe")
     command.add_argument("--name", help="of the new network; by default, that of the old one with -layerwise")
     command.add_argument("--seed", type=int, default=0)
@@ -253,7 +251,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--target-accuracy", type=float, metavar="PERCENT",
                          help="as early as this accuracy allows; by default that of all timesteps")
     command.add_argument("--target-timesteps", type=float, metavar="AVERAGE", help="as late as this average allows")
-    command.add_argument("--rule", choices=[*(rule.name.lower() for rule in RULES), PRICE],
+    command.add_argument("--rule", choices=[*(rule.name.lower() for rule in RULES), policy.PRICE],
                          help="write this rule and its threshold into the network's file; price is that of a policy")
     command.set_defaults(run=calibrate_exit)
 

@@ -14,7 +14,7 @@ from ..processor import Decision, decide
 from ..trained import Trained
 from .calibrate import RULES, Point, points
 from .measure import observe
-from .policy import Followed
+from .policy import PRICE, Followed
 
 __all__ = ["TARGETS", "CONSTANT_ENERGY", "Worth", "energy_delay", "evaluate", "evaluate_policy", "evaluate_layers"]
 
@@ -119,7 +119,7 @@ def evaluate_policy(policy: Trained, trained: Trained, data: Dataset, cfg: Proce
     return {"chosen": worth(0.0), "policy": asdict(Worth.of(both.at()[0], labels)),
             "after": [_worth(decide(both.network, both.observed, exit=Exit(), budget=k), labels)
                       for k in range(1, timesteps + 1)],
-            "thresholds": {"price": [worth(point.threshold) | _of(point) for point in _spread(
+            "thresholds": {PRICE: [worth(point.threshold) | _of(point) for point in _spread(
                 validation.points(data.validation.labels), timesteps)]}}
 
 

@@ -24,8 +24,10 @@ from .calibrate import Point, loosened
 from .layers import FloatNetwork, Stage
 from .measure import accuracies, observe
 
-__all__ = ["STEPS", "Task", "costs", "Followed", "dearer", "validated"]
+__all__ = ["PRICE", "STEPS", "Task", "costs", "Followed", "dearer", "validated"]
 
+# The rule by which it names timesteps: what each of them costs it.
+PRICE = "price"
 # Of a price that is looked for, to a natural unit of the logits.
 STEPS = 32
 
