@@ -21,8 +21,6 @@ from model.image import Image
 from model.network import Exit, Network, Rule
 from model.supply import IDEAL, Pace
 from model.trained import load
-from rtl.processor import Processor
-from rtl.verilog import export
 
 from . import report
 from .memory import BEATS, SYSTEM, laid, system
@@ -77,14 +75,14 @@ class Job:
     def budget_images(self) -> int:
         return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 and not self.policy else 0
 
-    def shards(self, verilog: str, top: str, cfg: ProcessorConfig, memory: Pace, waves: bool,
+    def shards(self, verilog: str, cfg: ProcessorConfig, memory: Pace, waves: bool,
                count: int) -> list[Shard]:
         """At most ``count`` pieces of this job, in the order of its pictures."""
         made = []
         for piece in cut(self.indices, self.budget_images, count):
             folder = self.folder / f"{piece['indices'][0]}-{piece['indices'][-1]}"
             parameters = {**piece, "cfg": cfg.as_dict(), "memory_pace": asdict(memory)}
-            made.append(Shard(verilog=verilog, top=top, waves=waves, files=self.files, folder=folder.absolute(),
+            made.append(Shard(verilog=verilog, waves=waves, files=self.files, folder=folder.absolute(),
                               parameters=parameters, project=digest()))
         return made
 
@@ -151,18 +149,15 @@ def compare(names: list[str], *, config: str = "default", images: int | None = N
 
     with workers(jobs, cluster) as (client, count):
         with console.status(f"exporting Verilog of configuration {config}"):
-            if cfg.memory_width:
-                verilog, top = system(cfg), SYSTEM
-            else:
-                verilog, top = export(Processor(cfg), "firstlight"), "firstlight"
+            verilog = system(cfg)
         (out / "firstlight.sv").write_text(verilog)
         with console.status("building the simulator (about a minute when the Verilog is new)"):
             # Workers of this machine find it built.
             if not cluster:
-                Simulation(verilog, top, waves=waves is not None)
+                Simulation(verilog, SYSTEM, waves=waves is not None)
 
         each = -(-count // len(works))
-        pieces = {job.name: job.shards(verilog, top, cfg, memory, waves is not None, each) for job in works}
+        pieces = {job.name: job.shards(verilog, cfg, memory, waves is not None, each) for job in works}
         outcomes = _run(works, pieces, client, console)
     failures = [next(outcome for outcome in its if outcome.disagreement) for its in outcomes.values()
                 if any(outcome.disagreement for outcome in its)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .memory import SYSTEM
 from .simulator import BenchError, BrokeOffError, Simulation
 
 __all__ = ["Outcome", "Shard", "cut", "digest", "run", "workers"]
@@ -30,8 +31,8 @@ class Shard:
 
     Parameters
     ----------
-    verilog, top : str
-        The design and its top module.
+    verilog : str
+        Of :func:`cosim.memory.system`.
     waves : bool
     files : dict of bytes
         By name: the trained ``network`` and its ``policy``, which are two files each, their images, and the ``memory``.
@@ -44,7 +45,6 @@ class Shard:
     """
 
     verilog: str
-    top: str
     waves: bool
     files: dict[str, bytes]
     parameters: dict
@@ -126,8 +126,8 @@ def run(shard: Shard) -> Outcome:
                   "disagreement": str(disagreement.absolute())}
     said = ""
     try:
-        Simulation(shard.verilog, shard.top, waves=shard.waves).run("cosim.bench_processor", folder,
-                                                                    parameters=parameters, plusargs=plusargs)
+        Simulation(shard.verilog, SYSTEM, waves=shard.waves).run("cosim.bench_processor", folder,
+                                                                 parameters=parameters, plusargs=plusargs)
     except BrokeOffError:
         raise
     except BenchError as error:

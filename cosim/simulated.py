@@ -17,9 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from model.config import ProcessorConfig, preset
-from rtl.processor import Processor
-from rtl.verilog import export
 
+from .memory import SYSTEM, system
 from .simulator import Simulation
 
 __all__ = ["SimulatedBus", "simulated"]
@@ -65,7 +64,7 @@ def simulated(cfg: ProcessorConfig | str) -> Iterator[SimulatedBus]:
     cfg = preset(cfg) if isinstance(cfg, str) else cfg
     if cfg.memory_width:
         raise ValueError("a simulated processor has no memory for weights: choose a configuration without a memory bus")
-    simulation = Simulation(_verilog(cfg), "firstlight")
+    simulation = Simulation(_verilog(cfg), SYSTEM)
     with TemporaryDirectory() as folder, Listener(f"{folder}/bus") as listener, ThreadPoolExecutor(1) as threads:
 
         def simulate():
@@ -90,4 +89,4 @@ def simulated(cfg: ProcessorConfig | str) -> Iterator[SimulatedBus]:
 
 @cache
 def _verilog(cfg: ProcessorConfig) -> str:
-    return export(Processor(cfg), "firstlight")
+    return system(cfg)

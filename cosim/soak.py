@@ -12,8 +12,6 @@ from model.config import ProcessorConfig
 from model.network import NetworkError
 from model.residence import residences
 from model.schedule import Move, schedule
-from rtl.processor import Processor
-from rtl.verilog import export
 
 from .bench_bands import orders
 from .bench_supply import chosen, content
@@ -74,13 +72,13 @@ def soak(networks: int, first: int, out: Path, console: Console) -> dict:
     for index, (name, fields) in enumerate(processors.items()):
         cfg = ProcessorConfig(**fields)
         with console.status(f"{name}: exporting and building"):
-            if name in MOVING:
-                simulation, bench, seeds = Simulation(system(cfg), SYSTEM), "cosim.bench_bands", moving_seeds(cfg)
-            elif cfg.memory_width:
-                simulation, bench, seeds = Simulation(system(cfg), SYSTEM), "cosim.bench_supply", streaming_seeds(cfg)
-            else:
-                simulation, bench = Simulation(export(Processor(cfg), "firstlight"), "firstlight"), "cosim.bench_system"
-                seeds = resident_seeds(index)
+            simulation = Simulation(system(cfg), SYSTEM)
+        if name in MOVING:
+            bench, seeds = "cosim.bench_bands", moving_seeds(cfg)
+        elif cfg.memory_width:
+            bench, seeds = "cosim.bench_supply", streaming_seeds(cfg)
+        else:
+            bench, seeds = "cosim.bench_system", resident_seeds(index)
         its = list(islice((seed for seed in seeds if seed >= first), -(-(networks - index) // len(processors))))
         for begin in range(0, len(its), BATCH):
             batch = its[begin:begin + BATCH]

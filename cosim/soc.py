@@ -16,8 +16,6 @@ from model.encode import picture_codes
 from model.image import Image
 from model.network import Exit, Network
 from model.processor import Decision
-from rtl.processor import Processor
-from rtl.verilog import export
 
 from .memory import BEATS, system
 
@@ -40,11 +38,9 @@ WHITES = {"digits": 16}
 def soc(cfg: ProcessorConfig) -> str:
     """SystemVerilog of the system with this processor, and with a memory if it has a bus to one; :data:`SOC` is the top
     module."""
-    if cfg.memory_width:
-        parts = ["`define WITH_MEMORY", system(cfg, shared=True)]
-    else:
-        parts = [export(Processor(cfg), "firstlight")]
-    return "\n".join([*parts, CORE.read_text(), SOURCE.read_text()])
+    with_memory = bool(cfg.memory_width)
+    return "\n".join(["`define WITH_MEMORY"] * with_memory + [system(cfg, shared=with_memory), CORE.read_text(),
+                                                              SOURCE.read_text()])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

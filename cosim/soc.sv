@@ -113,7 +113,7 @@ module soc (
         .word_wstrb(write && region == MEMORY ? wstrb : 4'b0), .word_rdata(memory_rdata), .word_there(memory_there),
 `else
     assign {memory_there, memory_rdata} = 0;
-    firstlight processor (
+    system processor (
 `endif
         .clk, .rst, .interrupt,
         .s_axil_awaddr(awaddr[13:0]), .s_axil_awprot(awprot), .s_axil_awvalid(awvalid), .s_axil_awready(awready),

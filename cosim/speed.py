@@ -12,11 +12,10 @@ from model import processor
 from model.config import PRESETS, ProcessorConfig
 from model.convert import convert
 from model.trained import load
-from rtl.processor import Processor
-from rtl.verilog import export
 
 from .compare import NETWORKS, ROOT
 from .cycles import CONFIGS
+from .memory import SYSTEM, system
 from .pictures import test_pictures
 from .simulator import Simulation
 
@@ -83,7 +82,7 @@ def _model(name: str, config: str, images: int, repeats: int) -> dict:
 
 def _simulation(images: int, repeats: int) -> dict:
     """Clock cycles a second of the exported Verilog, while Python sleeps and with all it does over the bus."""
-    simulation = Simulation(export(Processor(ProcessorConfig(**SIZES)), "firstlight"), "firstlight")
+    simulation = Simulation(system(ProcessorConfig(**SIZES)), SYSTEM)
     folder = ROOT / "build" / "speed"
     file = folder / "speed.json"
     parameters = {"cfg": SIZES, "network": str(ROOT / "networks" / SIMULATED), "images": images, "file": str(file)}

@@ -1,11 +1,10 @@
 import pytest
 
+from cosim.memory import SYSTEM, system
 from cosim.random_networks import seeded
 from cosim.simulator import Simulation
 from cosim.soak import RESIDENT
 from model.config import SILENT, ProcessorConfig
-from rtl.processor import Processor
-from rtl.verilog import export
 
 NETWORKS = 50
 # The least alike; `nox -s soak` runs all.
@@ -18,7 +17,7 @@ def seeds(number):
 
 @pytest.mark.parametrize("number, sizes", list(enumerate(CHOSEN.values())), ids=list(CHOSEN))
 def test_random_networks_agree_and_errors_are_reported(number, sizes, tmp_path):
-    simulation = Simulation(export(Processor(ProcessorConfig(**sizes)), "firstlight"), "firstlight")
+    simulation = Simulation(system(ProcessorConfig(**sizes)), SYSTEM)
     passed = simulation.run("cosim.bench_system", tmp_path, parameters={"cfg": sizes, "seeds": seeds(number)})
     assert len(passed) == 2
 

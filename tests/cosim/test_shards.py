@@ -7,12 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from cosim import compare, shards
+from cosim import compare, memory, shards
 from cosim.__main__ import main
 from cosim.shards import cut
 from model.config import preset
-from rtl.processor import Processor
-from rtl.verilog import export
 
 
 def test_pieces_hold_every_picture_once_and_every_budget():
@@ -25,14 +23,13 @@ def test_pieces_hold_every_picture_once_and_every_budget():
 
 @pytest.fixture(scope="module")
 def verilog():
-    return export(Processor(preset("tiny")), "firstlight")
+    return memory.system(preset("tiny"))
 
 
 @pytest.fixture
 def exported(monkeypatch, verilog):
     """The Verilog is there already."""
-    monkeypatch.setattr(compare, "Processor", lambda cfg: cfg)
-    monkeypatch.setattr(compare, "export", lambda cfg, name: verilog)
+    monkeypatch.setattr(compare, "system", lambda cfg: verilog)
 
 
 def results(folder, *options):
@@ -79,6 +76,6 @@ def test_a_mistake_is_one_sentence(options, said, tmp_path, capsys):
 
 
 def test_a_worker_with_another_project_refuses(tmp_path):
-    shard = shards.Shard(verilog="", top="", waves=False, files={}, parameters={}, folder=tmp_path, project="0")
+    shard = shards.Shard(verilog="", waves=False, files={}, parameters={}, folder=tmp_path, project="0")
     with pytest.raises(ValueError, match="^the project on .* differs from the one that compares$"):
         shards.run(shard)
