@@ -1,5 +1,6 @@
 """What the four papers say, and what our networks do: results/papers.json, results/papers.md and its plots."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,9 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     dict
         By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``; ``rule``,
         by which it stops; ``validation``, the accuracy after each timestep, of the network that a policy is of;
-        ``dense``, see :func:`~model.training.measure.dense_operations`, and the ``mark`` of the file; ``untuned``, see
-        :func:`~model.training.evaluate.evaluate_layers`.
+        ``dense``, see :func:`~model.training.measure.dense_operations`; ``untuned``, see
+        :func:`~model.training.evaluate.evaluate_layers`; ``sha256`` of its weights, and the ``mark`` of all that these
+        figures depend on.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     for name, network in available(names, console):
         header = network.header
         others = [trained.load(ROOT / "networks" / other) for other in (header.policy_of, LAYERWISE.get(name)) if other]
-        mark = [[each.header.sha256, each.header.exit.model_dump(mode="json")] for each in (network, *others)]
+        mark = [_mark(each.header) for each in (network, *others)]
         rule = PRICE if header.policy_of else header.exit.rule
         told = {"rule": rule, "dense": dense_operations(convert(network))}
         if not again and known.get(name, {}).get("mark") == mark:
@@ -123,11 +125,16 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
             worth = evaluate(network, data, cfg)
         if name in LAYERWISE:
             worth["untuned"] = evaluate_layers(network, *others, data, cfg)
-        figures[name] = {"mark": mark, "dataset": header.dataset, "timesteps": header.timesteps,
-                         "slots": header.coding.window,
+        figures[name] = {"mark": mark, "sha256": header.sha256, "dataset": header.dataset,
+                         "timesteps": header.timesteps, "slots": header.coding.window,
                          "validation": (others[0] if header.policy_of else network).header.validation_accuracy,
                          **told, **worth}
     return figures
+
+
+def _mark(header: trained.Header) -> str:
+    """Changes with the network: its weights, its layers, when it stops."""
+    return hashlib.sha256(header.model_dump_json(include={"sha256", "exit", "layers"}).encode()).hexdigest()
 
 
 def loosest(figure: dict, rule: str) -> dict | None:
@@ -201,7 +208,7 @@ def _networks(figures: dict) -> str:
         worth = figure["chosen"]
         rows.append([f"`{name}`", DATASETS[figure["dataset"]], f"{figure['timesteps']} x {figure['slots']}",
                      f"{worth['accuracy']:.2%}", f"{worth['timesteps']:.2f}", number(worth["synaptic_operations"]),
-                     number(worth["cycles"]), _busy(worth), _agreed(name, figure["mark"][0][0])])
+                     number(worth["cycles"]), _busy(worth), _agreed(name, figure["sha256"])])
     return markdown(["network", "dataset", "timesteps x slots", "accuracy", "timesteps", "synaptic operations",
                      "cycles", "busy columns", "equal in RTL"], rows)
 

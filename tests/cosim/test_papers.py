@@ -8,6 +8,8 @@ from cosim import papers
 from cosim.__main__ import main
 from model import record
 from model.network import NetworkError
+from model.trained import load
+from model.training.layerwise import moves
 
 DIGITS = ("digits-ttfs", "digits-lif")
 
@@ -47,6 +49,13 @@ def test_what_is_on_record_is_not_measured_again(results, monkeypatch):
     assert papers.measure(["digits-ttfs"], False, console) == record.read("papers")
     with pytest.raises(TypeError):
         papers.measure(["digits-ttfs"], True, console)
+
+
+def test_what_a_layer_gave_up_is_measured_again():
+    header = load(papers.ROOT / "networks" / "digits-lif").header
+    _, changed = next(moves(header))
+    assert changed.sha256 == header.sha256
+    assert papers._mark(changed) != papers._mark(header)
 
 
 def test_layers_stand_beside_the_network_they_come_from(results, monkeypatch):
