@@ -98,8 +98,8 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``; ``rule``,
         by which it stops; ``validation``, the accuracy after each timestep, of the network that a policy is of;
         ``dense``, see :func:`~model.training.measure.dense_operations`; ``untuned``, see
-        :func:`~model.training.evaluate.evaluate_layers`; ``sha256`` of its weights, and the ``mark`` of all that these
-        figures depend on.
+        :func:`~model.training.evaluate.evaluate_layers`, None if it never was tuned; ``sha256`` of its weights, and the
+        ``mark`` of all that these figures depend on.
 
     Raises
     ------
@@ -124,7 +124,8 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         else:
             worth = evaluate(network, data, cfg)
         if name in LAYERWISE:
-            worth["untuned"] = evaluate_layers(network, *others, data, cfg)
+            tuned = header.sha256 != others[0].header.sha256
+            worth["untuned"] = evaluate_layers(network, *others, data, cfg) if tuned else None
         figures[name] = {"mark": mark, "sha256": header.sha256, "dataset": header.dataset,
                          "timesteps": header.timesteps, "slots": header.coding.window,
                          "validation": (others[0] if header.policy_of else network).header.validation_accuracy,
@@ -290,7 +291,8 @@ def _layers(figures: dict) -> str:
     for name, base in LAYERWISE.items():
         if name in figures and base in figures:
             full = figures[base]["after"][-1]
-            for tuned, worth in (("no", figures[name]["untuned"]), ("yes", figures[name]["after"][-1])):
+            untuned, found = figures[name]["untuned"], figures[name]["after"][-1]
+            for tuned, worth in (("no", untuned), ("yes", found)) if untuned else (("no", found),):
                 rows.append([f"`{name}`", tuned, f"{full['accuracy']:.2%}", f"{worth['accuracy']:.2%}",
                              *(f"{full[counter] / worth[counter]:.2f}"
                                for counter in ("synaptic_operations", "neurons", "cycles"))])

@@ -67,6 +67,9 @@ def test_layers_stand_beside_the_network_they_come_from(results, monkeypatch):
     page = papers._layers(figures)
     assert "| `digits-layerwise` | no | 98.00% | 96.00% | 2.00 | 2.00 | 2.00 |" in page
     assert "| `digits-layerwise` | yes | 98.00% | 97.00% | 4.00 | 4.00 | 4.00 |" in page
+    figures["digits-layerwise"]["untuned"] = None
+    page = papers._layers(figures)
+    assert "| `digits-layerwise` | no | 98.00% | 97.00% | 4.00 | 4.00 | 4.00 |" in page and "yes" not in page
 
 
 def test_agreement_is_that_of_the_quantity_that_agrees_least(results):
