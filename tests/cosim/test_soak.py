@@ -25,9 +25,7 @@ class Remembers:
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
     monkeypatch.setattr(soak, "Simulation", Remembers)
-    monkeypatch.setattr(soak, "export", lambda processor, name: "")
-    # Amaranth warns of components that are never exported.
-    monkeypatch.setattr(soak, "Processor", lambda cfg: cfg)
+    monkeypatch.setattr(soak, "system", lambda cfg: "")
     monkeypatch.setattr(soak, "STREAMING", {})
     monkeypatch.setattr(soak, "MOVING", {})
     monkeypatch.setattr(record, "RESULTS", tmp_path / "results")
