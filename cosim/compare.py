@@ -75,8 +75,7 @@ class Job:
     def budget_images(self) -> int:
         return min(BUDGET_IMAGES, len(self.indices)) if self.network.timesteps > 1 and not self.policy else 0
 
-    def shards(self, verilog: str, cfg: ProcessorConfig, memory: Pace, waves: bool,
-               count: int) -> list[Shard]:
+    def shards(self, verilog: str, cfg: ProcessorConfig, memory: Pace, waves: bool, count: int) -> list[Shard]:
         """At most ``count`` pieces of this job, in the order of its pictures."""
         made = []
         for piece in cut(self.indices, self.budget_images, count):
