@@ -8,17 +8,18 @@ from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfi
 from .descriptor import DESCRIPTOR, pack
 from .image import Image, Section, granules
 from .memory import block
-from .network import Layer, Network, NetworkError
+from .network import Layer, Network, NetworkError, Reset
 from .residence import Residence, residences
 from .schedule import Band, Move, fit, integrations, pixel_beats, schedule
-from .tile import charge_bound
+from .tile import both_ways, charge_bound
 from .tiling import Tiling, tilings
 
 __all__ = ["compile", "prove_no_overflow"]
 
 
 def prove_no_overflow(network: Network):
-    """Bound every potential by its bias and the sum of its column's largest magnitudes.
+    """Bound every potential by its column's biases and largest magnitudes: those of one sign, in whatever order they
+    come, or all of them where a neuron subtracts its spikes, which can leave it below zero.
 
     Raises
     ------
@@ -26,7 +27,8 @@ def prove_no_overflow(network: Network):
         If a potential could leave the accumulator.
     """
     for index, layer in enumerate(network.layers):
-        bound = sum(_potential_bound(network.layers[each], network) for each in network.sum_of(index))
+        bounds = sum(_potential_bounds(network.layers[each], network) for each in network.sum_of(index))
+        bound = bounds.sum(0) if layer.reset == Reset.SUBTRACT else bounds.amax(0)
         column = int(bound.argmax())
         if int(bound[column]) > network.numerics.potential_max:
             raise NetworkError(f"layer {layer.name}, column {column}: the potential could reach {int(bound[column])}, "
@@ -34,11 +36,11 @@ def prove_no_overflow(network: Network):
                                f"{network.numerics.potential_max}")
 
 
-def _potential_bound(layer: Layer, network: Network) -> torch.Tensor:
-    """What ``layer`` could add to its potentials in a run: int64, (out,)."""
-    bound = charge_bound(layer.weight.flatten(1), weight_grain=layer.weight_grain, numerics=network.numerics)
-    bound = (bound + layer.bias.abs()) * integrations(layer, network)
-    return bound if layer.start is None else bound + layer.start.abs()
+def _potential_bounds(layer: Layer, network: Network) -> torch.Tensor:
+    """How far ``layer`` could bring its potentials below and above zero in a run: int64, (2, out)."""
+    bounds = charge_bound(layer.weight.flatten(1), weight_grain=layer.weight_grain, numerics=network.numerics)
+    bounds = (bounds + both_ways(layer.bias.long())) * integrations(layer, network)
+    return bounds if layer.start is None else bounds + both_ways(layer.start.long())
 
 
 def compile(network: Network, cfg: ProcessorConfig) -> Image:

@@ -8,7 +8,7 @@ from torch import Tensor
 from .config import CODE_WIDTH, SILENT, Numerics
 from .logarithm import synapse
 
-__all__ = ["integrate", "charge_bound"]
+__all__ = ["integrate", "charge_bound", "both_ways"]
 
 
 def integrate(synapses: Tensor, weight: Tensor, *, weight_grain: int, input_grain: int, numerics: Numerics) -> Tensor:
@@ -59,7 +59,7 @@ def _gathered(synapses: Tensor, crossbar: Tensor) -> Tensor:
 
 
 def charge_bound(weight: Tensor, *, weight_grain: int, numerics: Numerics) -> Tensor:
-    """The largest absolute charge any spikes could bring to each column, partial sums included.
+    """How far any spikes could bring each column below zero, and above, partial sums included.
 
     Parameters
     ----------
@@ -67,6 +67,11 @@ def charge_bound(weight: Tensor, *, weight_grain: int, numerics: Numerics) -> Te
 
     Returns
     -------
-    Tensor, int64, (out,)
+    Tensor, int64, (2, out)
     """
-    return synapse(weight, 0, weight_grain, numerics).abs().long().sum(1)
+    return both_ways(synapse(weight, 0, weight_grain, numerics).long()).sum(2)
+
+
+def both_ways(values: Tensor) -> Tensor:
+    """The magnitudes of those of ``values`` below zero, and of those above: (2, ...)."""
+    return torch.stack((-values, values)).clamp(min=0)

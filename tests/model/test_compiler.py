@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from model.compiler import compile, prove_no_overflow
-from model.config import NO_SYNAPSE, Numerics, ProcessorConfig, Target
+from model.config import NO_SYNAPSE, SIGN_BIT, Numerics, ProcessorConfig, Target
 from model.network import Coding, Layer, Network, NetworkError, Reset
 from model.processor import trace
 
@@ -33,11 +33,24 @@ def test_accepts_a_column_that_just_fits():
 
 
 def test_refuses_a_column_that_could_overflow():
-    bias = torch.tensor([0, 0, -4096, 0], dtype=torch.int32)
+    bias = torch.tensor([0, 0, 4096, 0], dtype=torch.int32)
     full = replace(layer(of=2047), bias=bias)
     with pytest.raises(NetworkError, match="layer hidden, column 2: the potential could reach 8388608, "
                                            "the 24-bit accumulator holds 8388607"):
         compile(network(full, shape=(2047, 1, 1)), CFG)
+
+
+def test_signs_bound_each_other_but_where_spikes_are_subtracted():
+    # 2047 synapses of one, and as many of minus one.
+    weight = torch.tensor([0, SIGN_BIT] * 2047).to(torch.uint8).expand(4, 4094)[..., None, None]
+    both = replace(layer(of=4094), weight=weight)
+    prove_no_overflow(network(both, shape=(4094, 1, 1)))
+    bias = torch.full((4,), 4096, dtype=torch.int32)
+    for over in (replace(both, bias=bias), replace(both, bias=-bias)):
+        with pytest.raises(NetworkError, match="could reach 8388608"):
+            prove_no_overflow(network(over, shape=(4094, 1, 1)))
+    with pytest.raises(NetworkError, match=f"could reach {4094 * 4096}"):
+        prove_no_overflow(network(replace(both, reset=Reset.SUBTRACT), shape=(4094, 1, 1)))
 
 
 def test_counts_every_timestep_whose_charge_is_carried():
