@@ -47,6 +47,7 @@ class Task:
 
     def __init__(self, trained: Trained, penalty: float, weight: float):
         self.network = FloatNetwork.of(trained).to(memory_format=torch.channels_last).eval()
+        self.network.compile_layers()
         self.penalty, self.weight = penalty, weight
 
     @torch.no_grad()

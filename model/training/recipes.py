@@ -198,6 +198,11 @@ THIRD_ROUND = CAT | {
 # Weak spikes are left out, and all others have a price.
 SPARSE = THIRD_ROUND | {
     "coding": Coding(window=16, tau=4, nearest=True), "start_from": "cifar10-vgg16-ttfs", "epochs": 10}
+# A policy that knows the classes beforehand sees better which pictures are hard.
+POLICY = CAT | {
+    "dataset": "cifar10", "shape": (3, 32, 32), "start_from": "cifar10-policy-start", "rate": 1e-3, "penalty": 4.0,
+    "hard": 1.0, "flip": True, "shift": 3.0, "erase": 8, "smoothing": 0.05, "clip_from": 0.0, "quantise_from": 0.0,
+    "spike_from": 0.0}
 
 RECIPES = {made.name: made for made in (
     Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
@@ -248,14 +253,14 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-graded", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=8, rate=1e-3, flip=True,
            smoothing=0.05, start_from="cifar10-ttfs", **GRADED,
            **DIRECT | {"quantise_from": 0.0, "unroll_from": 0.5, "freeze_from": 0.5, "shift": 3.0}),
-    # A policy that knows the classes beforehand sees better which pictures are hard.
+    # What both policies start from.
     Recipe(name="cifar10-policy-start", dataset="cifar10", shape=(3, 32, 32),
            layers=convolutions(32, "stride", 64, "stride", 64, "stride"), epochs=30, flip=True, smoothing=0.05,
            **CAT | {"shift": 3.0}),
-    Recipe(name="cifar10-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-lif",
-           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), epochs=12, rate=1e-3, flip=True,
-           penalty=4.0, hard=1.0, erase=8, smoothing=0.05, start_from="cifar10-policy-start",
-           **CAT | {"clip_from": 0.0, "quantise_from": 0.0, "spike_from": 0.0, "shift": 3.0}),
+    Recipe(name="cifar10-policy", policy_of="cifar10-lif", epochs=12,
+           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), **POLICY),
+    Recipe(name="cifar10-graded-policy", policy_of="cifar10-graded", epochs=6,
+           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=3), **POLICY),
 )}
 
 
