@@ -38,9 +38,9 @@ WHITES = {"digits": 16}
 def soc(cfg: ProcessorConfig) -> str:
     """SystemVerilog of the system with this processor, and with a memory if it has a bus to one; :data:`SOC` is the top
     module."""
-    with_memory = bool(cfg.memory_width)
-    return "\n".join(["`define WITH_MEMORY"] * with_memory + [system(cfg, shared=with_memory), CORE.read_text(),
-                                                              SOURCE.read_text()])
+    shared = bool(cfg.memory_width)
+    define = "`define WITH_MEMORY\n" if shared else ""
+    return define + "\n".join((system(cfg, shared=shared), CORE.read_text(), SOURCE.read_text()))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
