@@ -71,9 +71,10 @@ CLAIMS = (
           network="fashion-policy", differs="Fashion-MNIST; the policy is a network of 3 layers on the same processor, "
                                             "and its work is counted"),
     Claim(paper="SEENN-II", says="the same", network="cifar10-policy",
-          differs="a VGG of 6 convolutions, 5-bit weights; the policy runs on the same processor and is counted"),
+          differs="a VGG of 6 convolutions, 5-bit weights; the policy is its first timestep, and three layers "
+                  "that compare what that says"),
     Claim(paper="SEENN-II", says="the same", network="cifar10-graded-policy",
-          differs="graded first spikes of 8 slots, up to 3 timesteps; the rest as above"),
+          differs="graded first spikes of 8 slots, up to 3 timesteps; the policy is a network of 3 convolutions"),
     Claim(paper="LD-SNN (Nallathambi et al., ISLPED 2022)",
           says="1.67 to 3.84 times fewer synaptic updates, 1.2 to 2.56 times fewer neurons evaluated",
           network="fashion-layerwise", differs="its networks and its search were not at hand; ours is greedy"),

@@ -49,7 +49,7 @@ def train(args) -> None:
         start = trained.load(args.out / chosen.start_from) if chosen.start_from else None
         data = load(chosen.dataset)
         target = trained.load(args.out / chosen.policy_of) if chosen.policy_of else None
-        task = policy.Task(target, chosen.penalty, chosen.hard) if target else None
+        task = policy.Task(target, chosen.penalty, chosen.hard, chosen.layers[-1].channels) if target else None
         run = Run(chosen, args.seed, start, data.train.images, task)
         network = train_one(run, data, checkpoint, target, console)
         path = trained.save(rounded(network) if chosen.rounded else network, args.out / chosen.name)

@@ -235,13 +235,14 @@ class FloatNetwork(nn.Module):
 
         Where its batch norm is folded, there is one again that changes nothing; with ``images``, (images, channels,
         height, width), it has the statistics of the first of them, so that it can follow those of a batch. A readout of
-        other classes stays as it is.
+        other classes stays as it is, and so does a layer that ``trained`` has not.
         """
-        tensors, folded = dict(trained.tensors), []
-        readout = self.header.layers[-1]
+        tensors, folded, readout = dict(trained.tensors), [], self.header.layers[-1]
+        theirs = {spec.name for spec in trained.header.layers}
         if trained.header.layers[-1].channels != readout.channels:
-            tensors |= {name.removeprefix("layers."): value for name, value in self.state_dict().items()
-                        if name.startswith(f"layers.{readout.name}.")}
+            theirs.discard(readout.name)
+        tensors |= {name.removeprefix("layers."): value for name, value in self.state_dict().items()
+                    if name.split(".")[1] not in theirs}
         for name, layer in self.layers.items():
             bias = tensors.get(f"{name}.bias")
             if layer.spec.batch_norm and bias is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..config import PRESETS, ProcessorConfig
 from ..convert import convert
@@ -24,12 +25,14 @@ from .calibrate import Point, loosened
 from .layers import FloatNetwork, Stage
 from .measure import accuracies, observe
 
-__all__ = ["PRICE", "STEPS", "Task", "costs", "Followed", "dearer", "validated"]
+__all__ = ["PRICE", "STEPS", "Task", "costs", "compare", "Followed", "dearer", "validated"]
 
 # The rule by which it names timesteps: what each of them costs it.
 PRICE = "price"
 # Of a price that is looked for, to a natural unit of the logits.
 STEPS = 32
+# Of the logit of a second timestep, to a class that is not beaten.
+UNSURE = 4.0
 
 
 class Task:
@@ -43,12 +46,14 @@ class Task:
     trained : Trained
     penalty, weight : float
         See :func:`costs`.
+    timesteps : int, optional
+        That the policy can name: the first so many; all that ``trained`` runs if not given.
     """
 
-    def __init__(self, trained: Trained, penalty: float, weight: float):
+    def __init__(self, trained: Trained, penalty: float, weight: float, timesteps: int | None = None):
         self.network = FloatNetwork.of(trained).to(memory_format=torch.channels_last).eval()
         self.network.compile_layers()
-        self.penalty, self.weight = penalty, weight
+        self.penalty, self.weight, self.timesteps = penalty, weight, timesteps or trained.header.timesteps
 
     @torch.no_grad()
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -58,7 +63,7 @@ class Task:
         -------
         Tensor, float32, (images, timesteps)
         """
-        shares = self.network(images, Stage()).logits.float().softmax(2)
+        shares = self.network(images, Stage()).logits[:self.timesteps].float().softmax(2)
         right = shares.gather(2, labels.expand(len(shares), -1)[..., None])
         return costs(right[..., 0].T, self.penalty, self.weight)
 
@@ -81,6 +86,48 @@ def costs(right: Tensor, penalty: float, weight: float) -> Tensor:
     worth = 2.0 ** -torch.arange(1, right.shape[1] + 1)
     hard = 1 + (weight - 1) * (1 - right[:, :1])
     return hard * ((1 - right) * penalty - right * worth)
+
+
+@torch.no_grad()
+def compare(network: FloatNetwork, trained: Trained, lead: float) -> None:
+    """Let a policy begin as the margin of the first timestep of ``trained``, whose layers it has up to the readout.
+
+    Then come three layers. In the first, a neuron for every ordered pair of classes fires the earlier, the further the
+    one lies behind the other; in the second, a neuron for every class is silenced by all that it lies behind. So one
+    class fires at once, another one later if it is close, and the readout names a second timestep if more fired than
+    one and a half. Only these three learn: of a layer before them, the slightest change makes other spikes, and what
+    they say is then no more the margin of ``trained``.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    trained : Trained
+    lead : float
+        In natural units of a logit: a class that lies so far behind is silent.
+
+    Raises
+    ------
+    NetworkError
+        If the last three layers of ``network`` have other channels.
+    """
+    *_, logits = FloatNetwork.of(trained).layers.values()
+    *before, pairs, unbeaten, readout = network.layers.values()
+    classes = logits.spec.channels
+    wanted, found = (classes * (classes - 1), classes, 2), tuple(
+        layer.spec.channels for layer in (pairs, unbeaten, readout))
+    if found != wanted:
+        raise NetworkError(f"network {network.header.name} compares {classes} classes in layers of {wanted} channels, "
+                           f"not {found}")
+    for layer in before:
+        layer.requires_grad_(False)
+    behind, ahead = (~torch.eye(classes, dtype=bool)).nonzero().T
+    weight = logits.step_weight(Stage())
+    pairs.weight.copy_((weight[ahead] - weight[behind]) / lead)
+    pairs.bias.copy_((logits.bias[ahead] - logits.bias[behind]) / lead)
+    unbeaten.weight.copy_(-functional.one_hot(behind, classes).T[..., None, None])
+    unbeaten.bias.fill_(1)
+    readout.weight.copy_(torch.tensor([0, UNSURE])[:, None, None, None].expand_as(readout.weight))
+    readout.bias.copy_(torch.tensor([0, -1.5 * UNSURE]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

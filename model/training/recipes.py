@@ -31,6 +31,9 @@ class Recipe:
     penalty, hard : float
         What a policy pays for a wrong answer, and how often a picture counts that the first timestep gets wrong; see
         :func:`model.training.policy.costs`.
+    lead : float
+        A policy begins as the margin of the network that it starts from, which is sure of a class that leads by so
+        much, see :func:`model.training.policy.compare`; 0 for random weights.
     exit_rule : str
         With ``entropy``, ``probability`` or ``margin``, the validation split chooses the threshold; ``budget`` runs all
         timesteps.
@@ -95,6 +98,7 @@ class Recipe:
     policy_of: str = ""
     penalty: float = 1.0
     hard: float = 4.0
+    lead: float = 0.0
     exit_rule: str = "budget"
     epochs: int
     batch: int = 64
@@ -131,6 +135,9 @@ class Recipe:
             raise NetworkError(f"epochs must be at least 1, not {self.epochs}")
 
 
+TTFS = Coding(window=24, tau=4, nearest=True)
+
+
 def convolutions(*channels: int | str, classes: int = 10) -> tuple[ConvSpec | LinearSpec, ...]:
     """3 x 3 convolutions of so many channels and a readout of so many classes.
 
@@ -143,6 +150,13 @@ def convolutions(*channels: int | str, classes: int = 10) -> tuple[ConvSpec | Li
         else:
             made.append(ConvSpec(name=f"conv{len(made) + 1}", channels=each, kernel=3, padding=1, batch_norm=True))
     return *made, LinearSpec(name="readout", channels=classes)
+
+
+def comparing(*layers: AnySpec, classes: int = 10) -> tuple[AnySpec, ...]:
+    """``layers`` up to the readout, and three that compare so many classes, see :func:`model.training.policy.compare`.
+    """
+    return (*layers[:-1], LinearSpec(name="pairs", channels=classes * (classes - 1), coding=TTFS),
+            LinearSpec(name="unbeaten", channels=classes, coding=TTFS), LinearSpec(name="readout", channels=2))
 
 
 def residual(*channels: int, blocks: int, classes: int = 10) -> tuple[AnySpec, ...]:
@@ -176,7 +190,6 @@ VGG16 = convolutions(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 51
                      512, 512, 512, "pool")
 RESNET20 = residual(16, 32, 64, blocks=3)
 
-TTFS = Coding(window=24, tau=4, nearest=True)
 # Conversion-aware training in its three stages (CAT: Lew et al., DAC 2022), whole pixels, no picture turned.
 CAT = {"coding": TTFS, "batch": 128, "warmup": 0.1, "clip_from": 0.3, "quantise_from": 0.6,
        "spike_from": 0.7, "freeze_from": 0.9, "shift": 2.0, "rotation": 0.0, "zoom": 0.0}
@@ -198,11 +211,6 @@ THIRD_ROUND = CAT | {
 # Weak spikes are left out, and all others have a price.
 SPARSE = THIRD_ROUND | {
     "coding": Coding(window=16, tau=4, nearest=True), "start_from": "cifar10-vgg16-ttfs", "epochs": 10}
-# A policy that knows the classes beforehand sees better which pictures are hard.
-POLICY = CAT | {
-    "dataset": "cifar10", "shape": (3, 32, 32), "start_from": "cifar10-policy-start", "rate": 1e-3, "penalty": 4.0,
-    "hard": 1.0, "flip": True, "shift": 3.0, "erase": 8, "smoothing": 0.05, "clip_from": 0.0, "quantise_from": 0.0,
-    "spike_from": 0.0}
 
 RECIPES = {made.name: made for made in (
     Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
@@ -253,14 +261,19 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-graded", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=8, rate=1e-3, flip=True,
            smoothing=0.05, start_from="cifar10-ttfs", **GRADED,
            **DIRECT | {"quantise_from": 0.0, "unroll_from": 0.5, "freeze_from": 0.5, "shift": 3.0}),
-    # What both policies start from.
+    # A policy that is the first timestep of the network it follows, and compares what that says.
+    Recipe(name="cifar10-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-lif",
+           start_from="cifar10-lif", layers=comparing(*MEDIUM), lead=1.5, epochs=1, rate=3e-5, penalty=2.0, hard=1.0,
+           flip=True, smoothing=0.1, **LIF | {"timesteps": 1},
+           **DIRECT | {"quantise_from": 0.0, "freeze_from": 0.0, "exit_rule": "budget", "shift": 3.0}),
+    # A policy that is small, and knows the classes beforehand: it sees better which pictures are hard.
     Recipe(name="cifar10-policy-start", dataset="cifar10", shape=(3, 32, 32),
            layers=convolutions(32, "stride", 64, "stride", 64, "stride"), epochs=30, flip=True, smoothing=0.05,
            **CAT | {"shift": 3.0}),
-    Recipe(name="cifar10-policy", policy_of="cifar10-lif", epochs=12,
-           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=4), **POLICY),
-    Recipe(name="cifar10-graded-policy", policy_of="cifar10-graded", epochs=6,
-           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=3), **POLICY),
+    Recipe(name="cifar10-graded-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-graded",
+           layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=3), start_from="cifar10-policy-start",
+           epochs=6, rate=1e-3, penalty=4.0, hard=1.0, flip=True, erase=8, smoothing=0.05,
+           **CAT | {"shift": 3.0, "clip_from": 0.0, "quantise_from": 0.0, "spike_from": 0.0}),
 )}
 
 

@@ -10,13 +10,13 @@ from model.__main__ import main
 from model.convert import convert
 from model.datasets import Split
 from model.datasets import load as load_dataset
-from model.network import NetworkError
+from model.network import Coding, NetworkError
 from model.trained import load, save
 from model.training import policy
-from model.training.layers import FloatNetwork
+from model.training.layers import FloatNetwork, Stage
 from model.training.measure import observe
-from model.training.recipes import CAT, Recipe, convolutions
-from model.training.train import Run
+from model.training.recipes import CAT, Recipe, comparing, convolutions
+from model.training.train import Run, network
 
 NETWORKS = Path(__file__).parents[2] / "networks"
 POLICY = Recipe(name="digits-policy", policy_of="digits-lif", layers=convolutions(4, "stride", 8, "stride", classes=4),
@@ -49,7 +49,7 @@ def test_a_right_answer_is_worth_less_the_later_and_hard_pictures_count_more():
 def test_the_loss_is_the_cost_that_the_softmax_expects_less_a_bonus_for_its_entropy():
     run = Run(POLICY, seed=1)
     images, costs = torch.rand(5, 1, 8, 8), torch.randn(5, 4)
-    stage = policy.Stage()
+    stage = Stage()
     shares = run.network(images, stage).logits[0].softmax(1)
     expected = (shares * costs).sum(1).mean() - POLICY.smoothing * -(shares * shares.log()).sum(1).mean()
     torch.testing.assert_close(run._loss(images, costs, stage), expected, rtol=0.02, atol=0.02)
@@ -58,12 +58,52 @@ def test_the_loss_is_the_cost_that_the_softmax_expects_less_a_bonus_for_its_entr
 def test_costs_are_those_of_what_the_network_answers(data, lif):
     images, labels = data.validation.images, data.validation.labels
     costs = policy.Task(lif, 1.0, 1.0)(images, labels)
-    network = convert(lif)
+    compiled = convert(lif)
     # Natural units of the logits of the golden model, whose charges are truncated.
-    logits = policy.natural(network, observe(network, data.validation).logits)
+    logits = policy.natural(compiled, observe(compiled, data.validation).logits)
     sure = logits.softmax(2)[torch.arange(240), :, labels]
     assert costs.shape == (240, 4)
     assert (costs - policy.costs(sure, 1.0, 1.0)).abs().mean() < 0.02
+
+
+def test_costs_of_the_timesteps_that_can_be_named(data, lif):
+    images, labels = data.validation.images[:9], data.validation.labels[:9]
+    two, four = (policy.Task(lif, 1.0, 2.0, timesteps)(images, labels) for timesteps in (2, None))
+    torch.testing.assert_close(two, four[:, :2])
+
+
+def test_begins_as_the_margin_of_the_first_timestep():
+    """Of a network without hidden layers, unrounded: all that is not 1 behind the class that leads fires, too."""
+    other = replace(POLICY, policy_of="", layers=convolutions(), timesteps=4)
+    followed = network(Run(other, seed=2).network)
+    followed.tensors["readout.bias"].copy_(torch.arange(10) / 8)
+    run = Run(replace(POLICY, lead=1.0, layers=comparing(*other.layers)), seed=1, start=followed)
+    images, stage = torch.rand(50, 1, 8, 8), Stage(quantise=False, spike=False)
+    logits = FloatNetwork.of(followed)(images).logits[0]
+    behind = (logits[:, None] - logits[..., None]).clamp(0, 1).sum(2)
+    fired = (1 - behind).clamp(0, 1).sum(1)
+    first, second = run.network(images, stage).logits[0].T
+    torch.testing.assert_close(second, policy.UNSURE * (fired - 1.5), rtol=0, atol=1e-4)
+    assert not first.any() and 0 < (second > 0).sum() < 50
+
+
+def test_refuses_to_compare_in_layers_that_do_not_fit(lif):
+    narrow = replace(POLICY, lead=1.0, layers=comparing(*convolutions(16, 16, "pool", 32, "pool"), classes=4))
+    with pytest.raises(NetworkError, match=re.escape("network digits-policy compares 10 classes in layers of "
+                                                     "(90, 10, 2) channels, not (12, 4, 2)")):
+        Run(narrow, seed=1, start=lif)
+
+
+def test_the_margin_of_a_policy_that_is_compiled_is_nearly_that_of_the_network(data, lif):
+    """It names a second timestep where the first leaves the two best classes close."""
+    layers = comparing(*convolutions(16, 16, "pool", 32, "pool"))
+    run = Run(replace(POLICY, coding=Coding(window=1), lead=4.0, layers=layers), seed=1, start=lif)
+    followed = policy.Followed.on(data.validation, network(run.network), lif)
+    logits = policy.natural(followed.network, followed.observed.logits[:, 0])
+    best, second = logits.topk(2).values.T
+    close = best - second < 2
+    named = followed.at()[0].classes == 1
+    assert 0 < close.sum() < len(close) / 2 and (named == close).double().mean() > 0.98
 
 
 def test_a_float_network_is_what_was_trained(lif):
