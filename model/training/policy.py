@@ -25,13 +25,13 @@ from .calibrate import Point, loosened
 from .layers import FloatNetwork, Stage
 from .measure import accuracies, observe
 
-__all__ = ["PRICE", "STEPS", "Task", "costs", "compare", "Followed", "dearer", "validated"]
+__all__ = ["PRICE", "STEPS", "Task", "costs", "begin_as_margin", "Followed", "dearer", "validated"]
 
 # The rule by which it names timesteps: what each of them costs it.
 PRICE = "price"
 # Of a price that is looked for, to a natural unit of the logits.
 STEPS = 32
-# Of the logit of a second timestep, to a class that is not beaten.
+# What a class that is not beaten adds to the logit of a second timestep.
 UNSURE = 4.0
 
 
@@ -89,7 +89,7 @@ def costs(right: Tensor, penalty: float, weight: float) -> Tensor:
 
 
 @torch.no_grad()
-def compare(network: FloatNetwork, trained: Trained, lead: float) -> None:
+def begin_as_margin(network: FloatNetwork, trained: Trained, lead: float) -> None:
     """Let a policy begin as the margin of the first timestep of ``trained``, whose layers it has up to the readout.
 
     Then come three layers. In the first, a neuron for every ordered pair of classes fires the earlier, the further the

@@ -33,7 +33,7 @@ class Recipe:
         :func:`model.training.policy.costs`.
     lead : float
         A policy begins as the margin of the network that it starts from, which is sure of a class that leads by so
-        much, see :func:`model.training.policy.compare`; 0 for random weights.
+        much, see :func:`model.training.policy.begin_as_margin`; 0 for random weights.
     exit_rule : str
         With ``entropy``, ``probability`` or ``margin``, the validation split chooses the threshold; ``budget`` runs all
         timesteps.
@@ -153,7 +153,8 @@ def convolutions(*channels: int | str, classes: int = 10) -> tuple[ConvSpec | Li
 
 
 def comparing(*layers: AnySpec, classes: int = 10) -> tuple[AnySpec, ...]:
-    """``layers`` up to the readout, and three that compare so many classes, see :func:`model.training.policy.compare`.
+    """``layers`` up to the readout, and three that compare so many classes, see
+    :func:`model.training.policy.begin_as_margin`.
     """
     return (*layers[:-1], LinearSpec(name="pairs", channels=classes * (classes - 1), coding=TTFS),
             LinearSpec(name="unbeaten", channels=classes, coding=TTFS), LinearSpec(name="readout", channels=2))

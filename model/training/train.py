@@ -19,7 +19,7 @@ from ..datasets import Split
 from ..trained import VERSION, Header, Trained
 from .augment import augment
 from .layers import FloatNetwork, Stage
-from .policy import Task, compare
+from .policy import Task, begin_as_margin
 from .recipes import Recipe
 
 __all__ = ["Run", "header", "network"]
@@ -61,7 +61,7 @@ class Run:
         if start:
             self.network.begin(start, images)
         if recipe.lead:
-            compare(self.network, start, recipe.lead)
+            begin_as_margin(self.network, start, recipe.lead)
         self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.network.compile_layers()
