@@ -75,9 +75,10 @@ def train_one(run: Run, data: Dataset, checkpoint: Path, target: trained.Trained
                 console.print(f"{name}: epoch {epoch} of {epochs}, loss {loss:.3f}")
 
         network = run.finish(data.train, checkpoint, report)
+    timesteps = run.recipe.target_timesteps or None
     if target:
-        return policy.validated(network, target, data.validation)
-    return validated(network, data.validation, run.recipe.exit_rule)
+        return policy.validated(network, target, data.validation, timesteps)
+    return validated(network, data.validation, run.recipe.exit_rule, timesteps)
 
 
 def import_ann(args) -> None:
@@ -167,7 +168,7 @@ def calibrate_exit(args) -> None:
     if args.rule is None:
         return
     if target:
-        network = policy.validated(policy.dearer(network, point.threshold), target, split)
+        network = policy.priced(network, point)
     else:
         chosen = trained.ExitSpec(rule=args.rule, threshold=point.threshold)
         network = dataclasses.replace(network, header=header.model_copy(update={"exit": chosen}))
@@ -238,7 +239,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=int, default=2000, metavar="N",
                          help="search on about so many pictures of the validation split (default: %(default)s)")
     command.add_argument("--epochs", type=int, default=0, help="of fine-tuning afterwards (default: %(default)s)")
-    command.add_argument("--operations", type=float, metavar="policy.PRICE",
+    command.add_argument("--operations", type=float, metavar="PRICE",
                          help="of all synaptic operations while tuning; by default that of the old network's recipe")
     command.add_argument("--name", help="of the new network; by default, that of the old one with -layerwise")
     command.add_argument("--seed", type=int, default=0)

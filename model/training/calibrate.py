@@ -102,11 +102,14 @@ def loosened(tried: Iterable[Point], who: str, accuracy: float, timesteps: float
     return chosen
 
 
-def validated(trained: Trained, split: Split, exit_rule: str) -> Trained:
-    """``trained`` with its accuracy on the validation split, and with an exit that loses none of it."""
+def validated(trained: Trained, split: Split, exit_rule: str, timesteps: float | None = None) -> Trained:
+    """``trained`` with its accuracy on the validation split, and with an exit that loses none of it, or one that takes
+    so many ``timesteps`` on average."""
     network, rule = convert(trained), Rule[exit_rule.upper()]
     observed = observe(network, split)
-    threshold = 0.0 if rule == Rule.BUDGET else calibrate(network, observed, split.labels, rule).threshold
+    threshold = 0.0
+    if rule != Rule.BUDGET:
+        threshold = calibrate(network, observed, split.labels, rule, timesteps=timesteps).threshold
     return replace(trained, header=trained.header.model_copy(update={
         "validation_accuracy": tuple(accuracies(observed, split.labels)),
         "exit": ExitSpec(rule=exit_rule, threshold=threshold)}))

@@ -25,7 +25,7 @@ from .calibrate import Point, loosened
 from .layers import FloatNetwork, Stage
 from .measure import accuracies, observe
 
-__all__ = ["PRICE", "STEPS", "Task", "costs", "begin_as_margin", "Followed", "dearer", "validated"]
+__all__ = ["PRICE", "STEPS", "Task", "costs", "begin_as_margin", "Followed", "dearer", "priced", "validated"]
 
 # The rule by which it names timesteps: what each of them costs it.
 PRICE = "price"
@@ -219,8 +219,18 @@ def dearer(policy: Trained, price: float) -> Trained:
     return replace(policy, tensors=policy.tensors | {f"{policy.header.layers[-1].name}.bias": bias.float()})
 
 
-def validated(policy: Trained, trained: Trained, split: Split) -> Trained:
-    """``policy`` with the validation accuracy of the network that follows it."""
-    _, decision = Followed.on(split, policy, trained).at()
+def priced(policy: Trained, point: Point) -> Trained:
+    """``policy`` that pays the price of ``point``, with the validation accuracy of the network that follows it."""
+    header = policy.header.model_copy(update={"validation_accuracy": (point.accuracy,)})
+    return replace(dearer(policy, point.threshold), header=header)
+
+
+def validated(policy: Trained, trained: Trained, split: Split, timesteps: float | None = None) -> Trained:
+    """``policy`` with the validation accuracy of the network that follows it; at the price of so many ``timesteps`` on
+    average, if they are wanted."""
+    followed = Followed.on(split, policy, trained)
+    if timesteps is not None:
+        return priced(policy, followed.calibrate(split.labels, timesteps=timesteps))
+    _, decision = followed.at()
     accuracy = (decision.classes == split.labels).double().mean().item()
     return replace(policy, header=policy.header.model_copy(update={"validation_accuracy": (accuracy,)}))

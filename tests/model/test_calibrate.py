@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from model.__main__ import main
+from model.datasets import load as load_dataset
 from model.network import Coding, Layer, Network, NetworkError, Rule
 from model.processor import COUNTERS, CYCLES, Trace
 from model.trained import load
-from model.training.calibrate import RULES, calibrate, points
+from model.training.calibrate import RULES, calibrate, points, validated
 from model.training.measure import accuracies
 
 NETWORKS = Path(__file__).parents[2] / "networks"
@@ -106,7 +107,10 @@ def test_the_command_shows_every_rule_and_writes_one(lif, capsys):
     assert main(["calibrate", str(lif), "--target-timesteps", "1.2", "--rule", "margin"]) == 0
     written = load(lif).header
     assert written.exit.rule == "margin" and f"{written.exit.threshold:.5g}" in capsys.readouterr().out
-    assert written.exit != load(NETWORKS / "digits-lif").header.exit
+    committed = load(NETWORKS / "digits-lif")
+    assert written.exit != committed.header.exit
+    # As it would be if its recipe asked for that.
+    assert validated(committed, load_dataset("digits").validation, "margin", 1.2).header.exit == written.exit
 
 
 def test_the_committed_threshold_is_the_one_the_command_chooses(lif):

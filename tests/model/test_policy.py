@@ -175,5 +175,9 @@ def test_the_command_asks_for_timesteps(data, lif, named, tmp_path, capsys):
     assert 1.1 < decision.timesteps.double().mean().item() <= 1.2
     accuracy = (decision.classes == data.validation.labels).double().mean().item()
     assert written.header.validation_accuracy == (accuracy,) and f"{accuracy:.2%}" in capsys.readouterr().out
+    # As it would be if its recipe asked for that.
+    asked = policy.validated(named, lif, data.validation, 1.2)
+    assert asked.header.validation_accuracy == (accuracy,)
+    assert all(tensor.equal(written.tensors[name]) for name, tensor in asked.tensors.items())
     assert main(["calibrate", str(tmp_path / "digits-policy"), "--rule", "margin"]) == 1
     assert capsys.readouterr().err == "error: --rule of digits-policy must be one of price, not margin\n"

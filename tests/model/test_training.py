@@ -11,7 +11,7 @@ from model.config import preset
 from model.convert import convert, fold, rounded
 from model.datasets import load as load_dataset
 from model.encode import picture_codes
-from model.network import Coding
+from model.network import Coding, NetworkError
 from model.processor import run, trace
 from model.trained import ConvSpec, IdentitySpec, LinearSpec, load
 from model.training.augment import augment
@@ -297,6 +297,14 @@ def test_the_command_refuses_an_unknown_recipe_in_one_sentence(capsys):
 def test_the_command_refuses_no_epochs_at_all(capsys):
     assert main(["train", "digits-lif", "--epochs", "0"]) == 1
     assert capsys.readouterr().err == "error: epochs must be at least 1, not 0\n"
+
+
+@pytest.mark.parametrize("wanted, message", [
+    ({"target_timesteps": 0.5, "exit_rule": "margin"}, "target_timesteps must be at least 1, not 0.5"),
+    ({"target_timesteps": 1.2}, "1.2 timesteps on average take another exit_rule than budget")])
+def test_a_recipe_refuses_timesteps_that_cannot_be_reached(wanted, message):
+    with pytest.raises(NetworkError, match=message):
+        replace(SMALL, **wanted)
 
 
 def test_the_command_refuses_no_threads_at_all(capsys):
