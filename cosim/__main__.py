@@ -130,10 +130,12 @@ def run_sparsity(args) -> bool:
 def run_papers(args) -> bool:
     """Evaluate networks on their whole test sets, and write the page."""
     console = Console()
-    figures = papers.measure(args.networks or list(papers.NETWORKS), args.again, console)
-    before = record.read("papers") or {}
-    # Networks that were not asked for keep what is on record.
-    figures = {name: (before | figures)[name] for name in papers.NETWORKS if name in before | figures}
+    # Networks that were not asked for keep what is on record, and a run of hours that is stopped keeps what it has.
+    found = record.read("papers") or {}
+    for name, figure in papers.measure(args.networks or list(papers.NETWORKS), args.again, console):
+        found[name] = figure
+        record.write("papers", "nox -s papers", found)
+    figures = {name: found[name] for name in papers.NETWORKS if name in found}
     written = [record.write("papers", "nox -s papers", figures), *papers.write(figures)]
     console.print(f"wrote {', '.join(str(path) for path in written)}", highlight=False, soft_wrap=True)
     return True
@@ -191,6 +193,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError, BenchError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -92,13 +92,14 @@ def available(names: Iterable[str], console: Console) -> Iterator[tuple[str, tra
             console.print(f"{name}: not trained yet")
 
 
-def measure(names: list[str], again: bool, console: Console) -> dict:
+def measure(names: list[str], again: bool, console: Console) -> Iterator[tuple[str, dict]]:
     """Evaluate the networks under ``networks/``; what is on record of the same file is not measured again.
 
-    Returns
-    -------
-    dict
-        By network: see :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``; ``rule``,
+    Yields
+    ------
+    name : str
+    figure : dict
+        See :func:`model.training.evaluate.evaluate`, and ``dataset``, ``timesteps``, ``slots``; ``rule``,
         by which it stops; ``validation``, the accuracy after each timestep, of the network that a policy is of;
         ``dense``, see :func:`~model.training.measure.dense_operations`; ``untuned``, see
         :func:`~model.training.evaluate.evaluate_layers`, None if it never was tuned; ``sha256`` of its weights, and the
@@ -109,7 +110,7 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
     NetworkError
         If a network cannot be read.
     """
-    known, figures, cfg = record.read("papers") or {}, {}, preset(CONFIG)
+    known, cfg = record.read("papers") or {}, preset(CONFIG)
     loaded: dict[str, Dataset] = {}
     for name, network in available(names, console):
         header = network.header
@@ -118,7 +119,7 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         rule = PRICE if header.policy_of else header.exit.rule
         told = {"rule": rule, "dense": dense_operations(convert(network))}
         if not again and known.get(name, {}).get("mark") == mark:
-            figures[name] = known[name] | told
+            yield name, known[name] | told
             continue
         console.print(f"{name}: running the test set of {DATASETS[header.dataset]}")
         data = loaded.setdefault(header.dataset, load(header.dataset))
@@ -129,11 +130,11 @@ def measure(names: list[str], again: bool, console: Console) -> dict:
         if name in LAYERWISE:
             tuned = header.sha256 != others[0].header.sha256
             worth["untuned"] = evaluate_layers(network, *others, data, cfg) if tuned else None
-        figures[name] = {"mark": mark, "sha256": header.sha256, "dataset": header.dataset,
-                         "timesteps": header.timesteps, "slots": header.coding.window,
-                         "validation": (others[0] if header.policy_of else network).header.validation_accuracy,
-                         **told, **worth}
-    return figures
+        console.print(f"{name}: {worth['chosen']['accuracy']:.2%} at {worth['chosen']['timesteps']:.2f} timesteps")
+        yield name, {"mark": mark, "sha256": header.sha256, "dataset": header.dataset, "timesteps": header.timesteps,
+                     "slots": header.coding.window,
+                     "validation": (others[0] if header.policy_of else network).header.validation_accuracy,
+                     **told, **worth}
 
 
 def _mark(header: trained.Header) -> str:

@@ -43,12 +43,23 @@ def test_the_page_shows_every_trained_network_and_its_plots(results, capsys):
 
 def test_what_is_on_record_is_not_measured_again(results, monkeypatch):
     console = Console(file=io.StringIO())
-    first = papers.measure(["digits-ttfs"], False, console)
+    first = dict(papers.measure(["digits-ttfs"], False, console))
     record.write("papers", "a test", first)
     monkeypatch.setattr(papers, "evaluate", None)
-    assert papers.measure(["digits-ttfs"], False, console) == record.read("papers")
+    assert dict(papers.measure(["digits-ttfs"], False, console)) == record.read("papers")
     with pytest.raises(TypeError):
-        papers.measure(["digits-ttfs"], True, console)
+        dict(papers.measure(["digits-ttfs"], True, console))
+
+
+def test_a_run_that_is_stopped_keeps_what_it_has(results, monkeypatch, capsys):
+    def stopped(network, *_):
+        if network.header.name == "digits-lif":
+            raise KeyboardInterrupt
+        return {"chosen": {"accuracy": 0.5, "timesteps": 1.0}}
+
+    monkeypatch.setattr(papers, "evaluate", stopped)
+    assert main(["papers"]) == 130 and capsys.readouterr().err == "stopped\n"
+    assert record.read("papers")["digits-ttfs"]["chosen"]["accuracy"] == 0.5
 
 
 def test_what_a_layer_gave_up_is_measured_again():
@@ -89,6 +100,6 @@ def test_a_damaged_network_is_one_sentence(results, tmp_path, monkeypatch, capsy
     (tmp_path / "networks").mkdir()
     (tmp_path / "networks" / "digits-lif.json").write_text("{}")
     with pytest.raises(NetworkError, match="there is no file"):
-        papers.measure(["digits-lif"], False, Console(file=io.StringIO()))
+        dict(papers.measure(["digits-lif"], False, Console(file=io.StringIO())))
     assert main(["papers"]) == 1
     assert re.fullmatch(r"error: there is no file .*digits-lif.safetensors\n", capsys.readouterr().err)
