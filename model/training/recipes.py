@@ -240,7 +240,7 @@ RECIPES = {made.name: made for made in (
            smoothing=0.05, **CONVERTED, **DIRECT | {"unroll_from": 0.0, "spike_from": 0.3}),
     Recipe(name="fashion-policy", dataset="fashion-mnist", shape=(1, 28, 28), policy_of="fashion-lif",
            layers=convolutions(8, "stride", 16, "stride", 16, "stride", classes=4), epochs=20, smoothing=0.05,
-           **CAT | {"shift": 0.0}),
+           target_timesteps=1.2, **CAT | {"shift": 0.0}),
     # What both of the next two start from.
     Recipe(name="cifar10-vgg16-start", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=24, momentum=0.9,
            weight_decay=5e-4, flip=True, erase=8, smoothing=0.1, average=0.99, rounded=True, again=12, again_rate=0.05,
