@@ -209,6 +209,10 @@ DIRECT = {"batch": 128, "warmup": 0.1, "quantise_from": 0.5, "freeze_from": 0.9,
 LIF = {"coding": Coding(window=1), "timesteps": 4, "leak_shift": 1, "reset": "zero"}
 # Coarse first spikes, whose remainder the next timesteps bring.
 GRADED = {"coding": Coding(window=8, tau=2, nearest=True), "timesteps": 3, "reset": "subtract"}
+# A policy that is the first timestep of a LIF network, and compares what that says.
+MARGIN = LIF | DIRECT | {
+    "timesteps": 1, "lead": 1.5, "penalty": 2.0, "hard": 1.0, "epochs": 1, "rate": 3e-5, "smoothing": 0.1, "flip": True,
+    "quantise_from": 0.0, "freeze_from": 0.0, "exit_rule": "budget", "target_timesteps": 1.18}
 # An activation of as many levels as there are timesteps becomes that many spikes (QCFS: Bu et al., ICLR 2022).
 CONVERTED = {"coding": Coding(window=1), "timesteps": 8, "levels": 8, "reset": "subtract", "start": 0.5}
 
@@ -239,8 +243,7 @@ RECIPES = {made.name: made for made in (
     Recipe(name="fashion-if", dataset="fashion-mnist", shape=(1, 28, 28), layers=STRIDED, epochs=30, flip=True,
            smoothing=0.05, **CONVERTED, **DIRECT | {"unroll_from": 0.0, "spike_from": 0.3}),
     Recipe(name="fashion-policy", dataset="fashion-mnist", shape=(1, 28, 28), policy_of="fashion-lif",
-           layers=convolutions(8, "stride", 16, "stride", 16, "stride", classes=4), epochs=20, smoothing=0.05,
-           target_timesteps=1.2, **CAT | {"shift": 0.0}),
+           start_from="fashion-lif", layers=comparing(*SMALL), **MARGIN),
     # What both of the next two start from.
     Recipe(name="cifar10-vgg16-start", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=24, momentum=0.9,
            weight_decay=5e-4, flip=True, erase=8, smoothing=0.1, average=0.99, rounded=True, again=12, again_rate=0.05,
@@ -270,11 +273,8 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-graded", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=8, rate=1e-3, flip=True,
            smoothing=0.05, start_from="cifar10-ttfs", **GRADED,
            **DIRECT | {"quantise_from": 0.0, "unroll_from": 0.5, "freeze_from": 0.5, "shift": 3.0}),
-    # A policy that is the first timestep of the network it follows, and compares what that says.
     Recipe(name="cifar10-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-lif",
-           start_from="cifar10-lif", layers=comparing(*MEDIUM), lead=1.5, epochs=1, rate=3e-5, penalty=2.0, hard=1.0,
-           target_timesteps=1.18, flip=True, smoothing=0.1, **LIF | {"timesteps": 1},
-           **DIRECT | {"quantise_from": 0.0, "freeze_from": 0.0, "exit_rule": "budget", "shift": 3.0}),
+           start_from="cifar10-lif", layers=comparing(*MEDIUM), **MARGIN | {"shift": 3.0}),
     # A policy that is small, and knows the classes beforehand: it sees better which pictures are hard.
     Recipe(name="cifar10-policy-start", dataset="cifar10", shape=(3, 32, 32),
            layers=convolutions(32, "stride", 64, "stride", 64, "stride"), epochs=30, flip=True, smoothing=0.05,
