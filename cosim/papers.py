@@ -68,11 +68,10 @@ CLAIMS = (
           says="96.07 % at 1.09 timesteps, ResNet-19, CIFAR-10 (third party); converted networks, too",
           network="fashion-if", differs="Fashion-MNIST, 6 layers, 5-bit weights, entropy in place of probability"),
     Claim(paper="SEENN-II (Li et al., NeurIPS 2023)", says="96.1 % at 1.08 timesteps, ResNet-19, CIFAR-10",
-          network="fashion-policy", differs="Fashion-MNIST; the policy is a network of 3 layers on the same processor, "
-                                            "and its work is counted"),
+          network="fashion-policy", differs="Fashion-MNIST, 5-bit weights; the policy is the network's first "
+                                            "timestep, and three layers that compare what that says; its work counts"),
     Claim(paper="SEENN-II", says="the same", network="cifar10-policy",
-          differs="a VGG of 6 convolutions, 5-bit weights; the policy is its first timestep, and three layers "
-                  "that compare what that says"),
+          differs="a VGG of 6 convolutions, 5-bit weights; the policy as that of `fashion-policy`"),
     Claim(paper="SEENN-II", says="the same", network="cifar10-graded-policy",
           differs="graded first spikes of 8 slots, up to 3 timesteps; the policy is a network of 3 convolutions"),
     Claim(paper="LD-SNN (Nallathambi et al., ISLPED 2022)",

@@ -112,7 +112,7 @@ def loaded(words, folder, network, cfg, pixels, white):
 
 
 @pytest.mark.parametrize("name, config", [("digits-lif", "tiny"), ("digits-ttfs", "default"),
-                                          ("fashion-policy", "default")])
+                                          ("fashion-policy", "large")])
 def test_a_picture_is_encoded_unfolded_and_packed_as_the_model_does(words, tmp_path, name, config):
     network = convert(load(NETWORKS / name))
     white = 16 if network.dataset == "digits" else 255
