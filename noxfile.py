@@ -128,7 +128,7 @@ def soak(session):
 
 @nox.session
 def papers(session):
-    """Run trained networks on whole test sets in the golden model; results/papers.md (an hour when all are new)."""
+    """Run trained networks on whole test sets in the golden model; results/papers.md (hours when all are new)."""
     install(session, "cosim")
     session.run("python", "-m", "cosim", "papers", *session.posargs)
 
