@@ -100,7 +100,7 @@ class Recipe:
     levels: int = 0
     policy_of: str = ""
     penalty: float = 1.0
-    hard: float = 4.0
+    hard: float = 1.0
     lead: float = 0.0
     exit_rule: str = "budget"
     target_timesteps: float = 0.0
@@ -211,7 +211,7 @@ LIF = {"coding": Coding(window=1), "timesteps": 4, "leak_shift": 1, "reset": "ze
 GRADED = {"coding": Coding(window=8, tau=2, nearest=True), "timesteps": 3, "reset": "subtract"}
 # A policy that is the first timestep of a LIF network, and compares what that says.
 MARGIN = LIF | DIRECT | {
-    "timesteps": 1, "lead": 1.5, "penalty": 2.0, "hard": 1.0, "epochs": 1, "rate": 3e-5, "smoothing": 0.1, "flip": True,
+    "timesteps": 1, "lead": 1.5, "penalty": 2.0, "epochs": 1, "rate": 3e-5, "smoothing": 0.1, "flip": True,
     "quantise_from": 0.0, "freeze_from": 0.0, "exit_rule": "budget", "target_timesteps": 1.18}
 # An activation of as many levels as there are timesteps becomes that many spikes (QCFS: Bu et al., ICLR 2022).
 CONVERTED = {"coding": Coding(window=1), "timesteps": 8, "levels": 8, "reset": "subtract", "start": 0.5}
@@ -281,7 +281,7 @@ RECIPES = {made.name: made for made in (
            **CAT | {"shift": 3.0}),
     Recipe(name="cifar10-graded-policy", dataset="cifar10", shape=(3, 32, 32), policy_of="cifar10-graded",
            layers=convolutions(32, "stride", 64, "stride", 64, "stride", classes=3), start_from="cifar10-policy-start",
-           epochs=6, rate=1e-3, penalty=4.0, hard=1.0, target_timesteps=1.2, flip=True, erase=8, smoothing=0.05,
+           epochs=6, rate=1e-3, penalty=4.0, target_timesteps=1.2, flip=True, erase=8, smoothing=0.05,
            **CAT | {"shift": 3.0, "clip_from": 0.0, "quantise_from": 0.0, "spike_from": 0.0}),
 )}
 
