@@ -6,6 +6,7 @@ import torch
 from . import exit as exit_unit
 from .config import CODE_WIDTH, GRANULE_WIDTH, LANES, NO_SYNAPSE, ProcessorConfig, Target, moved_beats, whole_bursts
 from .descriptor import DESCRIPTOR, pack
+from .fire import charge_up
 from .image import Image, Section, granules
 from .memory import block
 from .network import Layer, Network, NetworkError, Reset
@@ -19,7 +20,8 @@ __all__ = ["compile", "prove_no_overflow"]
 
 def prove_no_overflow(network: Network):
     """Bound every potential by its column's biases and largest magnitudes: those of one sign, in whatever order they
-    come, or all of them where a neuron subtracts its spikes, which can leave it below zero.
+    come, or all of them where a neuron subtracts its spikes, which can leave it below zero. What a timestep leaves to
+    the next one leaks before more is added.
 
     Raises
     ------
@@ -27,8 +29,7 @@ def prove_no_overflow(network: Network):
         If a potential could leave the accumulator.
     """
     for index, layer in enumerate(network.layers):
-        bounds = sum(_potential_bounds(network.layers[each], network) for each in network.sum_of(index))
-        bound = bounds.sum(0) if layer.reset == Reset.SUBTRACT else bounds.amax(0)
+        bound = _potential_bounds([network.layers[each] for each in network.sum_of(index)], network)
         column = int(bound.argmax())
         if int(bound[column]) > network.numerics.potential_max:
             raise NetworkError(f"layer {layer.name}, column {column}: the potential could reach {int(bound[column])}, "
@@ -36,11 +37,16 @@ def prove_no_overflow(network: Network):
                                f"{network.numerics.potential_max}")
 
 
-def _potential_bounds(layer: Layer, network: Network) -> torch.Tensor:
-    """How far ``layer`` could bring its potentials below and above zero in a run: int64, (2, out)."""
-    bounds = charge_bound(layer.weight.flatten(1), weight_grain=layer.weight_grain, numerics=network.numerics)
-    bounds = (bounds + both_ways(layer.bias.long())) * integrations(layer, network)
-    return bounds if layer.start is None else bounds + both_ways(layer.start.long())
+def _potential_bounds(layers: list[Layer], network: Network) -> torch.Tensor:
+    """How far from zero ``layers``, whose potentials meet, could bring these in a run: int64, (out,)."""
+    added = sum(charge_bound(layer.weight.flatten(1), weight_grain=layer.weight_grain, numerics=network.numerics)
+                + both_ways(layer.bias.long()) for layer in layers)
+    bounds = added + sum(both_ways(layer.start.long()) for layer in layers if layer.start is not None)
+    if layers[-1].reset == Reset.SUBTRACT:
+        added, bounds = added.sum(0, keepdim=True), bounds.sum(0, keepdim=True)
+    for _ in range(1, integrations(layers[-1], network)):
+        bounds = charge_up(bounds, added, bias=0, leak_shift=layers[0].leak_shift)
+    return bounds.amax(0)
 
 
 def compile(network: Network, cfg: ProcessorConfig) -> Image:

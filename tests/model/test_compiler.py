@@ -58,6 +58,10 @@ def test_counts_every_timestep_whose_charge_is_carried():
     prove_no_overflow(network(carried, shape=(1024, 1, 1)))
     with pytest.raises(NetworkError, match="could reach 8388608"):
         prove_no_overflow(network(carried, shape=(1024, 1, 1), timesteps=2))
+    # Half of it leaks: 1024 + 512 + ... in units of 2^12 stays below 2048, where four times 1024 does not.
+    prove_no_overflow(network(replace(carried, leak_shift=1), shape=(1024, 1, 1), timesteps=4))
+    with pytest.raises(NetworkError, match=f"could reach {1024 * (64 + 48 + 36 + 27) * 64}"):
+        prove_no_overflow(network(replace(carried, leak_shift=2), shape=(1024, 1, 1), timesteps=4))
     # A layer that is active once carries nothing.
     prove_no_overflow(network(replace(carried, mask=0b10), shape=(1024, 1, 1), timesteps=2))
 
