@@ -35,6 +35,8 @@ def train(args) -> None:
     """Train networks, each from its recipe."""
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, not {args.threads}")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"--device cuda: PyTorch {torch.__version__} finds no graphics card; only cpu is here")
     # The order of sums must not depend on the number of cores.
     torch.set_num_threads(args.threads)
     names = args.names or [name for name, chosen in RECIPES.items() if chosen.dataset == "digits"]
@@ -49,8 +51,9 @@ def train(args) -> None:
         start = trained.load(args.out / chosen.start_from) if chosen.start_from else None
         data = load(chosen.dataset)
         target = trained.load(args.out / chosen.policy_of) if chosen.policy_of else None
-        task = policy.Task(target, chosen.penalty, chosen.hard, chosen.layers[-1].channels) if target else None
-        run = Run(chosen, args.seed, start, data.train.images, task)
+        task = policy.Task(target, chosen.penalty, chosen.hard, chosen.layers[-1].channels,
+                           args.device) if target else None
+        run = Run(chosen, args.seed, start, data.train.images, task, args.device)
         network = train_one(run, data, checkpoint, target, console)
         path = trained.save(rounded(network) if chosen.rounded else network, args.out / chosen.name)
         shares = ", ".join(f"{share:.2%}" for share in network.header.validation_accuracy)
@@ -219,6 +222,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=1,
                          help="cores to use; another number gives another network (default: %(default)s)")
+    command.add_argument("--device", choices=("cpu", "cuda"), default="cpu",
+                         help="cuda is a graphics card, which gives another network every time (default: %(default)s)")
     command.add_argument("--out", type=Path, default=Path("networks"), help="where the networks go")
     command.add_argument("--build", type=Path, default=Path("build/train"), help="where checkpoints go")
     command.add_argument("--fresh", action="store_true", help="do not go on from a checkpoint")

@@ -109,7 +109,7 @@ class FloatLayer(nn.Module):
         if self.compiled and self._suits_winograd(spikes):
             return WinogradConvolution.apply(spikes, weight)
         height, width = (side + 2 * padding - taps + 1 for side, taps in zip(spikes.shape[2:], weight.shape[2:]))
-        if stride == 1 and len(spikes) * height * width < weight[0].numel():
+        if spikes.is_cpu and stride == 1 and len(spikes) * height * width < weight[0].numel():
             dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weight.dtype
             return SmallConvolution.apply(spikes.to(dtype), weight.to(dtype), padding)
         return functional.conv2d(spikes, weight, None, stride, padding)
@@ -117,7 +117,7 @@ class FloatLayer(nn.Module):
     def _suits_winograd(self, spikes: Tensor) -> bool:
         """Whether Winograd's convolution does it, and is the faster one."""
         spec = self.spec
-        return (spec.kind == "conv" and (spec.kernel, spec.stride, spec.padding) == (3, 1, 1)
+        return (spikes.is_cpu and spec.kind == "conv" and (spec.kernel, spec.stride, spec.padding) == (3, 1, 1)
                 and min(spikes.shape[1], spec.channels) >= WINOGRAD_CHANNELS and min(spikes.shape[2:]) >= TILE
                 and not torch.is_autocast_enabled("cpu"))
 
@@ -260,8 +260,8 @@ class FloatNetwork(nn.Module):
     @torch.no_grad()
     def _restore_norms(self, folded: list[FloatLayer], images: Tensor) -> None:
         """Give the batch norms of ``folded`` the statistics of ``images``; they change nothing, as before."""
-        coding, stage = self.header.input_coding, Stage()
-        maps = [decode(encode(images, coding), coding)[None], *self(images, stage).maps]
+        stage = Stage()
+        maps = [self._seen(images), *self(images, stage).maps]
         for layer, source in zip(self.layers.values(), self.sources):
             if layer in folded:
                 variance, mean = torch.var_mean(layer.charge(maps[source].flatten(0, 1), stage), (0, 2, 3))
@@ -276,12 +276,10 @@ class FloatNetwork(nn.Module):
         Parameters
         ----------
         images : Tensor, float32, (images, channels, height, width)
-            Pixels between 0 and 1.
-
+            Pixels between 0 and 1; in the memory of the CPU, wherever the network is.
         """
-        coding = self.header.input_coding
         neurons, timesteps = 0, self.header.timesteps if stage.unroll and not stage.levels else 1
-        maps, meeting = [decode(encode(images, coding), coding)[None]], []
+        maps, meeting = [self._seen(images)], []
         *_, readout = self.layers.values()
         for layer, source in zip(self.layers.values(), self.sources):
             meeting.append((layer, maps[source]))
@@ -295,7 +293,13 @@ class FloatNetwork(nn.Module):
                 neurons += len(active) * charges[0][0].numel()
                 maps.append(self.respond(layers, charges, len(images), active, timesteps, stage))
         charge = self._settled(layers, charges, len(images), stage).flatten(2).expand(timesteps, -1, -1)
-        return Ran(charge.cumsum(0) / torch.arange(1, timesteps + 1)[:, None, None], maps[1:], neurons)
+        count = torch.arange(1, timesteps + 1, device=charge.device)[:, None, None]
+        return Ran(charge.cumsum(0) / count, maps[1:], neurons)
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """The value of each pixel's spike, the same in all timesteps: (1, images, channels, height, width)."""
+        coding, (weight, *_) = self.header.input_coding, self.parameters()
+        return decode(encode(images, coding), coding)[None].to(weight.device)
 
     def respond(self, layers: tuple[FloatLayer, ...], charges: tuple[Tensor, ...], images: int, active: list[int],
                 timesteps: int, stage: Stage) -> Tensor:

@@ -48,10 +48,13 @@ class Task:
         See :func:`costs`.
     timesteps : int, optional
         That the policy can name: the first so many; all that ``trained`` runs if not given.
+    device : str
+        Where ``trained`` answers; labels and costs are there, too.
     """
 
-    def __init__(self, trained: Trained, penalty: float, weight: float, timesteps: int | None = None):
-        self.network = FloatNetwork.of(trained).to(memory_format=torch.channels_last).eval()
+    def __init__(self, trained: Trained, penalty: float, weight: float, timesteps: int | None = None,
+                 device: str = "cpu"):
+        self.network = FloatNetwork.of(trained).to(device, memory_format=torch.channels_last).eval()
         self.network.compile_layers()
         self.penalty, self.weight, self.timesteps = penalty, weight, timesteps or trained.header.timesteps
 
@@ -83,7 +86,7 @@ def costs(right: Tensor, penalty: float, weight: float) -> Tensor:
     -------
     Tensor, float, as ``right``
     """
-    worth = 2.0 ** -torch.arange(1, right.shape[1] + 1)
+    worth = 2.0 ** -torch.arange(1, right.shape[1] + 1, device=right.device)
     hard = 1 + (weight - 1) * (1 - right[:, :1])
     return hard * ((1 - right) * penalty - right * worth)
 

@@ -41,17 +41,19 @@ class Run:
     ----------
     recipe : Recipe
     seed : int
-        The same seed gives the same network, on as many threads of the same machine.
+        The same seed gives the same network, on as many threads of the same CPU.
     start : Trained, optional
         Begin with these weights instead of random ones.
     images : Tensor, optional
         For the statistics of batch norms that are folded in ``start``, see :meth:`FloatNetwork.begin`.
     task : Task, optional
         Of a policy: it learns what this says of the pictures it is shown, not their classes.
+    device : str
+        Of torch, such as ``cpu`` or ``cuda``, where ``task`` is, too. Pictures are augmented on the CPU.
     """
 
     def __init__(self, recipe: Recipe, seed: int, start: Trained | None = None, images: Tensor | None = None,
-                 task: Task | None = None):
+                 task: Task | None = None, device: str = "cpu"):
         if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
             mallopt(TRIM_THRESHOLD, 2 * BYTES - 1)
             mallopt(MMAP_THRESHOLD, BYTES)
@@ -62,7 +64,8 @@ class Run:
             self.network.begin(start, images)
         if recipe.lead:
             begin_as_margin(self.network, start, recipe.lead)
-        self.network.to(memory_format=torch.channels_last)
+        self.device = torch.device(device)
+        self.network.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.network.compile_layers()
         self.generator = torch.Generator().manual_seed(seed)
@@ -103,7 +106,8 @@ class Run:
         Labels that are costs of each class, (images, classes), are paid as the softmax chooses, less a bonus for its
         entropy, which keeps it from making up its mind before it has learned anything.
         """
-        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+        labels = labels.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=BFLOAT16 or self.device.type != "cpu"):
             if self.task:
                 labels = self.task(images, labels)
             ran = self.network(images, stage)
@@ -114,7 +118,7 @@ class Run:
                 losses = functional.cross_entropy(ran.logits.flatten(0, 1), labels.repeat(len(ran.logits)),
                                                   label_smoothing=self.recipe.smoothing, reduction="none")
                 losses = losses.view(len(ran.logits), -1).mean(1)
-                loss = (weights(self.recipe.first, len(losses)) * losses).sum()
+                loss = (weights(self.recipe.first, len(losses)).to(self.device) * losses).sum()
             if self.recipe.operations:
                 loss = loss + self.recipe.operations * self.network.operations(ran)
         return loss
@@ -140,7 +144,7 @@ class Run:
         """Go on from the checkpoint at ``path``, if there is one of this very run."""
         if not path.is_file():
             return False
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         if (state["recipe"], state["seed"]) != (repr(self.recipe), self.seed):
             return False
         self.epoch, self.steps = state["epoch"], state["steps"]
@@ -205,5 +209,5 @@ def header(recipe: Recipe, seed: int) -> Header:
 def network(float_network: FloatNetwork) -> Trained:
     """Its tensors under the names of the file format."""
     state, header = float_network.state_dict(), float_network.header
-    return Trained(header, {name: state[f"layers.{name}"].reshape(shape).clone()
+    return Trained(header, {name: state[f"layers.{name}"].reshape(shape).to("cpu", copy=True)
                             for name, shape in header.tensor_shapes().items()})

@@ -1,4 +1,5 @@
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from model.encode import picture_codes
 from model.network import Coding, NetworkError
 from model.processor import run, trace
 from model.trained import ConvSpec, IdentitySpec, LinearSpec, load
+from model.training import policy
 from model.training.augment import augment
 from model.training.layers import COUNT_EPSILON, FloatNetwork, Ran, Stage, fire
 from model.training.measure import accuracies
-from model.training.recipes import RECIPES, Recipe, recipe
+from model.training.recipes import RECIPES, Recipe, convolutions, recipe
 from model.training.train import Run, header, network, progress_at, rate, weights
 
 NETWORKS = Path(__file__).parents[2] / "networks"
@@ -200,6 +202,24 @@ def test_a_trained_network_is_the_integer_network(data, chosen, tmp_path):
     assert distance.median() < 0.01 * logits.std() and (distance < 0.5 * logits.std()).double().mean() > near
 
 
+@pytest.mark.parametrize("chosen", [
+    SMALL, replace(SMALL_LIF, layers=RESIDUAL, first=0.5), replace(SMALL, layers=convolutions(64, 64, "pool")),
+    replace(SMALL, policy_of="digits-lif", layers=convolutions(4, "stride", classes=4))],
+    ids=["ttfs", "residual over timesteps", "wide", "policy"])
+@pytest.mark.parametrize("stage", [Stage(freeze=False), Stage()], ids=["follows", "frozen"])
+def test_a_step_stays_on_its_device(data, chosen, stage, monkeypatch):
+    """Not on a graphics card, but on a device that computes nothing, and where tensors of another do not mix."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    task = policy.Task(load(NETWORKS / "digits-lif"), 1.0, 4.0, device="meta") if chosen.policy_of else None
+    with torch.compiler.set_stance("force_eager"):
+        run = Run(chosen, seed=1, task=task, device="meta")
+        loss = run._loss(data.train.images[:5], data.train.labels[:5], stage)
+        loss.backward()
+        run.optimizer.step()
+        run._average()
+    assert loss.is_meta and all(value.is_meta for value in run.average.state_dict().values())
+
+
 @pytest.mark.parametrize("chosen", [SMALL, replace(SMALL_LIF, layers=RESIDUAL)], ids=["ttfs", "residual"])
 def test_a_folded_batch_norm_follows_the_batch_again_and_changes_nothing(data, chosen, tmp_path):
     trained = rounded(Run(chosen, seed=5).finish(data.train, tmp_path / "checkpoint.pt", lambda epoch, loss: None))
@@ -305,6 +325,13 @@ def test_the_command_refuses_no_epochs_at_all(capsys):
 def test_a_recipe_refuses_timesteps_that_cannot_be_reached(wanted, message):
     with pytest.raises(NetworkError, match=message):
         replace(SMALL, **wanted)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card")
+def test_the_command_refuses_a_graphics_card_that_is_not_there(capsys):
+    assert main(["train", "digits-lif", "--device", "cuda"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: --device cuda: PyTorch {torch.__version__} finds no graphics card; only cpu is here\n")
 
 
 def test_the_command_refuses_no_threads_at_all(capsys):
