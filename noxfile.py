@@ -142,7 +142,7 @@ def cost(session):
 
 @nox.session
 def sparsity(session):
-    """Tune fashion-ttfs under several prices of a synaptic operation; results/sparsity.svg (45 minutes)."""
+    """Tune fashion-ttfs under several prices of a synaptic operation; results/sparsity.svg (half an hour)."""
     install(session, "cosim")
     session.run("python", "-m", "cosim", "sparsity", *session.posargs)
 
