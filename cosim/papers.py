@@ -1,7 +1,7 @@
 """What the four papers say, and what our networks do: results/papers.json, results/papers.md and its plots."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,6 +178,10 @@ Verilog was held against it, and agreed in every number. Validation splits chose
 ## Accuracy and cycles
 
 {plots}
+The Pareto fronts: no other point of a plot is as accurate in as few cycles as these. A network that stops early has a
+point for every threshold.
+
+{_fronts(figures)}
 ## What the papers say
 
 {_claims(figures)}
@@ -266,12 +270,40 @@ def _points(figure: dict) -> list[dict]:
     return figure["thresholds"].get(figure["rule"]) or [figure["chosen"]]
 
 
-def _families(figures: dict) -> str:
-    rows = []
+def _compared(figures: dict) -> Iterator[tuple[str, dict[str, list[dict]]]]:
+    """The title of every dataset that has several networks, and their points by name."""
     for dataset, title in DATASETS.items():
         shown = {name: _points(figure) for name, figure in figures.items() if figure["dataset"] == dataset}
-        if len(shown) < 2:
-            continue
+        if len(shown) > 1:
+            yield title, shown
+
+
+def _fronts(figures: dict) -> str:
+    rows = []
+    for title, shown in _compared(figures):
+        everything = [point for points in shown.values() for point in points]
+        for name, points in shown.items():
+            front = [point for point in points if not any(_beats(other, point) for other in everything)]
+            if front:
+                rows.append([title, f"`{name}`", _range(front, "accuracy", "{:.2%}".format),
+                             _range(front, "cycles", number)])
+    return markdown(["dataset", "network", "accuracy", "cycles"], rows)
+
+
+def _beats(other: dict, point: dict) -> bool:
+    """Whether ``other`` is as good as ``point`` in accuracy and in cycles, and better in one of them."""
+    ours, theirs = ((worth["accuracy"], -worth["cycles"]) for worth in (point, other))
+    return theirs != ours and all(better >= worse for better, worse in zip(theirs, ours))
+
+
+def _range(points: list[dict], quantity: str, shown: Callable[[float], str]) -> str:
+    ends = {shown(end(point[quantity] for point in points)): None for end in (min, max)}
+    return " to ".join(ends)
+
+
+def _families(figures: dict) -> str:
+    rows = []
+    for title, shown in _compared(figures):
         wanted = min(max(point["accuracy"] for point in points) for points in shown.values())
         for name, points in shown.items():
             enough = [point for point in points if point["accuracy"] >= wanted]

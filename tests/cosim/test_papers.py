@@ -83,6 +83,17 @@ def test_layers_stand_beside_the_network_they_come_from(results, monkeypatch):
     assert "| `digits-layerwise` | no | 98.00% | 97.00% | 4.00 | 4.00 | 4.00 |" in page and "yes" not in page
 
 
+def test_on_the_front_are_the_points_that_no_other_beats():
+    def network(*points):
+        return {"dataset": "mnist", "rule": "entropy", "thresholds": {
+            "entropy": [{"accuracy": accuracy, "cycles": cycles} for accuracy, cycles in points]}}
+
+    rows = papers._fronts({"a": network((0.9, 1000), (0.95, 2500), (0.96, 3000)), "b": network((0.94, 2000)),
+                           "c": network((0.94, 2001), (0.8999, 1000)), "d": network((0.96, 3000))}).splitlines()[2:]
+    assert rows == ["| MNIST | `a` | 90.00% to 96.00% | 1 000 to 3 000 |", "| MNIST | `b` | 94.00% | 2 000 |",
+                    "| MNIST | `d` | 96.00% | 3 000 |"]
+
+
 def test_agreement_is_that_of_the_quantity_that_agrees_least(results):
     assert papers._agreed("digits-ttfs", "ab") == "-"
     record.write("compare-digits-ttfs-large", "a test", {"network_sha256": "ab", "images": 3000, "agreement": {
