@@ -229,6 +229,10 @@ THIRD_ROUND = CAT | {
 # Weak spikes are left out, and all others have a price.
 SPARSE = THIRD_ROUND | {
     "coding": Coding(window=16, tau=4, nearest=True), "start_from": "cifar10-vgg16-ttfs", "epochs": 10}
+# For a graphics card, or for a week.
+DEEP_LIF = LIF | DIRECT | {
+    "dataset": "cifar10", "shape": (3, 32, 32), "epochs": 100, "batch": 256, "rate": 0.1, "momentum": 0.9,
+    "weight_decay": 5e-4, "flip": True, "shift": 4.0, "smoothing": 0.05, "average": 0.99, "rounded": True}
 
 RECIPES = {made.name: made for made in (
     Recipe(name="digits-ttfs", layers=DIGITS, coding=TTFS, epochs=400,
@@ -262,13 +266,8 @@ RECIPES = {made.name: made for made in (
     Recipe(name="cifar10-resnet20-ttfs", dataset="cifar10", shape=(3, 32, 32), layers=RESNET20, epochs=6, momentum=0.9,
            weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, **CAT | {
                "rate": 0.1, "clip_from": 0.0, "quantise_from": 0.5, "spike_from": 0.6, "shift": 4.0}),
-    # For a graphics card, or for a week.
-    Recipe(name="cifar10-vgg16-lif", dataset="cifar10", shape=(3, 32, 32), layers=VGG16, epochs=100, momentum=0.9,
-           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **LIF,
-           **DIRECT | {"batch": 256, "rate": 0.1, "shift": 4.0}),
-    Recipe(name="cifar10-resnet19-lif", dataset="cifar10", shape=(3, 32, 32), layers=RESNET19, epochs=100, momentum=0.9,
-           weight_decay=5e-4, flip=True, smoothing=0.05, average=0.99, rounded=True, **LIF,
-           **DIRECT | {"batch": 256, "rate": 0.1, "shift": 4.0}),
+    Recipe(name="cifar10-vgg16-lif", layers=VGG16, **DEEP_LIF),
+    Recipe(name="cifar10-resnet19-lif", layers=RESNET19, **DEEP_LIF),
     Recipe(name="cifar10-lif-start", dataset="cifar10", shape=(3, 32, 32), layers=MEDIUM, epochs=26, flip=True,
            smoothing=0.05, again=5, again_rate=1e-3, **LIF, **DIRECT | {"unroll_from": 0.65, "shift": 3.0}),
     # Most pictures are to stop at the first timestep, so it has most of the loss.
